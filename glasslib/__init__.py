@@ -1,0 +1,15 @@
+"""Rotation-equivariant graph neural networks for glass-forming liquids.
+
+One natural way through::
+
+    file -> Glass -> graph -> network -> propensity -> evaluation
+
+>>> import glasslib
+>>> glass = glasslib.load("configuration.npz")  # doctest: +SKIP
+"""
+
+from glasslib.errors import GlassError
+from glasslib.glass import Glass, minimum_image, wrap
+
+__all__ = ["Glass", "GlassError", "minimum_image", "wrap"]
+__version__ = "0.1.0"
