@@ -10,6 +10,7 @@ One natural way through::
 
 from glasslib.errors import GlassError
 from glasslib.glass import Glass, minimum_image, wrap
+from glasslib.readers import load, save
 
-__all__ = ["Glass", "GlassError", "minimum_image", "wrap"]
+__all__ = ["Glass", "GlassError", "load", "minimum_image", "save", "wrap"]
 __version__ = "0.1.0"

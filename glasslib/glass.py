@@ -96,11 +96,11 @@ class Glass:
     def __post_init__(self) -> None:
         source = None if self.source is None else str(self.source)
         object.__setattr__(self, "source", source)
-        positions = _floats(self.positions, source, "positions", (None, 3))
+        positions = require_floats(self.positions, source, "positions", (None, 3))
         n = len(positions)
         if n == 0:
             raise GlassError("holds no particles", source=source, field="positions")
-        box = _floats(self.box, source, "box", (3,))
+        box = require_floats(self.box, source, "box", (3,))
         if not (box > 0).all():
             raise GlassError(f"expected three positive edge lengths, got {box}", source=source, field="box")
         object.__setattr__(self, "box", _frozen(box))
@@ -109,7 +109,7 @@ class Glass:
         for name in ("positions", "inherent_positions", "cage_positions"):
             if getattr(self, name) is None:
                 continue
-            wrapped = wrap(_floats(getattr(self, name), source, name, (n, 3)), box)
+            wrapped = wrap(require_floats(getattr(self, name), source, name, (n, 3)), box)
             _require_apart(wrapped, box, source, name)
             object.__setattr__(self, name, _frozen(wrapped))
         for name in ("energies", "inherent_energies"):
@@ -149,13 +149,14 @@ class Glass:
                 )
             object.__setattr__(self, "temperature", temperature)
         extras = {
-            name: _frozen(_floats(values, source, name, (..., n))) for name, values in self.extras.items()
+            name: _frozen(require_floats(values, source, name, (..., n)))
+            for name, values in self.extras.items()
         }
         object.__setattr__(self, "extras", extras)
 
     def _set_floats(self, name: str, shape: tuple[Any, ...]) -> None:
         if getattr(self, name) is not None:
-            values = _frozen(_floats(getattr(self, name), self.source, name, shape))
+            values = _frozen(require_floats(getattr(self, name), self.source, name, shape))
             object.__setattr__(self, name, values)
 
     def __len__(self) -> int:
@@ -226,7 +227,7 @@ def minimum_image(vectors: ArrayLike, box: ArrayLike) -> FloatArray:
     return shortest
 
 
-def _floats(values: ArrayLike, source: str | None, name: str, shape: tuple[Any, ...]) -> FloatArray:
+def require_floats(values: ArrayLike, source: str | None, name: str, shape: tuple[Any, ...]) -> FloatArray:
     """A float64 copy of the expected shape (None: any length; leading ...: any axes)."""
     try:
         array = np.array(values, dtype=np.float64)
@@ -263,9 +264,11 @@ def _require_apart(positions: FloatArray, box: FloatArray, source: str | None, n
     if len(positions) < 2:
         return
     radius = min(CLOSEST_APPROACH, float(box.min()) / 2.1)
-    pairs = cKDTree(positions, boxsize=box).query_pairs(radius, output_type="ndarray")
-    if len(pairs):
-        i, j = pairs[0]
+    distance, nearest = cKDTree(positions, boxsize=box).query(positions, k=2, distance_upper_bound=radius)
+    close = np.flatnonzero(np.isfinite(distance[:, 1]))
+    if len(close):
+        i = close[0]
+        j = next(other for other in nearest[i] if other != i)
         raise GlassError(
             f"particles {i} and {j} are closer than {CLOSEST_APPROACH} sigma",
             source=source,

@@ -1,0 +1,5 @@
+"""Opponents of the network, with the same face: ``fit(glasses)`` and ``predict(glass)``."""
+
+from glasslib.baselines.simple import ConstantPredictor, EnergyPredictor
+
+__all__ = ["ConstantPredictor", "EnergyPredictor"]

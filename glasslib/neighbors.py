@@ -1,0 +1,64 @@
+"""Pairs of neighbours in a periodic box."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial import cKDTree
+
+from glasslib.errors import GlassError
+from glasslib.glass import minimum_image, wrap
+
+
+def neighbor_pairs(
+    positions: ArrayLike, box: ArrayLike, cutoff: float, *, source: str | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    r"""All ordered pairs of particles closer than a cutoff, each with the vector between them.
+
+    Parameters
+    ----------
+    positions : (n_particles, 3)
+        In any periodic image.
+    box : (3,)
+        Edge lengths of the rectangular box.
+    cutoff :
+        Largest distance, in the units of ``positions``; at most half the shortest edge, so that
+        no pair has two images in range.
+    source :
+        Named in errors.
+
+    Returns
+    -------
+    edge_index : (2, n_pairs)
+        Rows: neighbour j, centre i (messages flow from the first row to the second, as in
+        torch-geometric). Sorted by centre; both (i, j) and (j, i) are there.
+    vectors : (n_pairs, 3)
+        Minimum image of ``positions[j] - positions[i]``.
+
+    Raises
+    ------
+    GlassError
+        When the cutoff is not positive or exceeds half the box.
+
+    Notes
+    -----
+    The search is :class:`scipy.spatial.cKDTree` on a torus.
+    """
+    box = np.asarray(box, dtype=float)
+    if not (np.isfinite(cutoff) and cutoff > 0):
+        raise GlassError(f"expected a positive cutoff, got {cutoff}", source=source, field="cutoff")
+    if cutoff > box.min() / 2:
+        raise GlassError(
+            f"the cutoff {cutoff:g} exceeds half of the shortest box edge ({box.min() / 2:g})",
+            source=source,
+            field="box",
+            remedy="Use a smaller cutoff or a larger system",
+        )
+    positions = wrap(positions, box)
+    pairs = cKDTree(positions, boxsize=box).query_pairs(cutoff, output_type="ndarray")
+    vectors = minimum_image(positions[pairs[:, 1]] - positions[pairs[:, 0]], box)
+    neighbor = np.concatenate([pairs[:, 1], pairs[:, 0]])
+    center = np.concatenate([pairs[:, 0], pairs[:, 1]])
+    order = np.lexsort((neighbor, center))
+    edge_index = np.stack([neighbor, center])[:, order].astype(np.int64)
+    return edge_index, np.concatenate([vectors, -vectors])[order]

