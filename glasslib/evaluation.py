@@ -56,16 +56,14 @@ class Score:
 
 def pearson(x: ArrayLike, y: ArrayLike) -> float:
     """Pearson correlation of two ``(n,)`` arrays; 0 where one of them does not vary."""
-    x = np.asarray(x, dtype=float)
-    y = np.asarray(y, dtype=float)
-    if x.shape != y.shape or x.ndim != 1 or len(x) < 2:
-        raise GlassError(f"cannot correlate shapes {x.shape} and {y.shape}; expected two equal (n,), n > 1")
-    x = x - x.mean()
-    y = y - y.mean()
-    scale = np.sqrt((x @ x) * (y @ y))
+    a, b = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    if a.shape != b.shape or a.ndim != 1 or len(a) < 2:
+        raise GlassError(f"cannot correlate shapes {a.shape} and {b.shape}; expected two equal (n,), n > 1")
     # a constant leaves rounding errors behind, which must not pass for a signal
-    tiny = 1e-12 * len(x) * max(np.abs(x).max(), 1e-300) * max(np.abs(y).max(), 1e-300)
-    return float(x @ y / scale) if scale > tiny else 0.0
+    tiny = 1e-12 * len(a) * max(np.abs(a).max() * np.abs(b).max(), 1e-300)
+    a, b = a - a.mean(), b - b.mean()
+    scale = np.sqrt((a @ a) * (b @ b))
+    return float(a @ b / scale) if scale > tiny else 0.0
 
 
 def score(

@@ -107,6 +107,7 @@ def build_graph(
         scalars.append(getattr(glass, name)[:, None])
     node_vectors = np.zeros((len(glass), 0, 3))
     if options.displacement:
+        assert glass.inherent_positions is not None
         shift = minimum_image(glass.inherent_positions - glass.positions, glass.box)
         node_vectors = shift[:, None, :]
 

@@ -120,7 +120,8 @@ class SE3Predictor:
         device = next(network.parameters()).device
         with torch.no_grad():
             out = network(build_graph(glass, self.graph_options).to(device))
-        return out.T.double().cpu().numpy()
+        propensity: NDArray[np.float64] = out.T.double().cpu().numpy()
+        return propensity
 
     def save(self, path: str | Path) -> None:
         """Write the trained network: weights and options, nothing that could run."""

@@ -41,7 +41,9 @@ class NeighborAverage(nn.Module):
 
     def forward(self, scalars: Tensor) -> Tensor:
         """Scalars ``(n_particles, n)`` to their means ``(n_particles, n)``."""
-        averaged: Tensor = _SymmetricAverage.apply(scalars, self.weights, self.total)
+        averaged: Tensor = _SymmetricAverage.apply(  # type: ignore[no-untyped-call]
+            scalars, self.weights, self.total
+        )
         return averaged
 
 

@@ -17,6 +17,7 @@ after which coefficients and weights act on particles instead of pairs.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -102,6 +103,8 @@ class Convolution(nn.Module):
     ``irreps_out``, drawn from a unit normal and scaled by ``1 / sqrt(rows)``.
     """
 
+    channels_last: Tensor
+
     def __init__(
         self,
         irreps_in: o3.Irreps | str,
@@ -129,14 +132,7 @@ class Convolution(nn.Module):
         self.register_buffer("channels_last", torch.tensor(order, dtype=torch.long), persistent=False)
         self.paths = self._paths()
         rows = [0] * len(self.irreps_out)
-        for number, path in enumerate(self.paths):
-            table = [
-                o3.wigner_3j(path.l1, path.ir_in.l, self.irreps_out[out].ir.l, dtype=torch.float64)
-                * math.sqrt(self.irreps_out[out].ir.dim)
-                for out in path.outputs
-            ]
-            stacked = torch.cat(table, dim=2).flatten(0, 1).T.to(torch.get_default_dtype())
-            self.register_buffer(f"coupling_{number}", stacked.contiguous(), persistent=False)
+        for path in self.paths:
             for out in path.outputs:
                 rows[out] += n_radial * path.mul
         self.weights = nn.ParameterList(
@@ -167,19 +163,19 @@ class Convolution(nn.Module):
 
     def _convolve(self, features: Tensor, neighbors: Tensor, radial: Tensor, harmonics: Tensor) -> Tensor:
         n, n_max = neighbors.shape
-        around = features.index_select(0, neighbors.flatten()).view(n, n_max, -1)
-        kernel = (harmonics.unsqueeze(3) * radial.unsqueeze(2)).view(n, n_max, -1)
-        moments = torch.bmm(kernel.transpose(1, 2), around)
-        moments = moments.view(n, -1, self.n_radial, self.irreps_in.dim)
+        around = features.index_select(0, neighbors.flatten()).unflatten(0, (n, n_max))
+        kernel = (harmonics.unsqueeze(3) * radial.unsqueeze(2)).flatten(2)
+        moments = torch.bmm(kernel.transpose(1, 2), around).unflatten(1, (-1, self.n_radial))
         blocks = [
             part.split([mul * ir.dim for mul, ir in self.irreps_in], dim=3)
             for part in moments.split([2 * l1 + 1 for l1 in range(self.l_max + 1)], dim=1)
         ]
 
         columns: list[list[Tensor]] = [[] for _ in self.irreps_out]
-        for number, path in enumerate(self.paths):
+        for path in self.paths:
             block = blocks[path.l1][path.entry].unflatten(3, (path.ir_in.dim, path.mul)).transpose(2, 3)
-            coupling = getattr(self, f"coupling_{number}")
+            degrees = tuple(self.irreps_out[out].ir.l for out in path.outputs)
+            coupling = _coupling(path.l1, path.ir_in.l, degrees, block.dtype, block.device)
             coupled = coupling @ block.reshape(n, coupling.shape[1], self.n_radial * path.mul)
             dims = [self.irreps_out[out].ir.dim for out in path.outputs]
             for out, piece in zip(path.outputs, coupled.split(dims, dim=1), strict=True):
@@ -193,6 +189,13 @@ class Convolution(nn.Module):
                 mixed = features.new_zeros(n, ir.dim, mul)
             outputs.append(mixed.transpose(1, 2).reshape(n, -1))
         return torch.cat(outputs, dim=1)
+
+
+@lru_cache(maxsize=256)
+def _coupling(l1: int, l2: int, degrees: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Clebsch-Gordan coefficients to all outputs, ``(sum of 2 l3 + 1, (2 l1 + 1)(2 l2 + 1))``."""
+    tables = [o3.wigner_3j(l1, l2, l3, dtype=torch.float64) * math.sqrt(2 * l3 + 1) for l3 in degrees]
+    return torch.cat(tables, dim=2).flatten(0, 1).T.contiguous().to(device, dtype)
 
 
 class _Path(NamedTuple):

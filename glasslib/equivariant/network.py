@@ -153,7 +153,7 @@ class SE3Network(nn.Module):
         hidden = self.features(data)
         n_scalar = o3.Irreps(self.options.hidden).count("0e")
         norms = self.invariants(hidden)[:, n_scalar:]
-        x = self.embed(torch.cat([hidden[:, :n_scalar], norms], dim=1))
+        x: Tensor = self.embed(torch.cat([hidden[:, :n_scalar], norms], dim=1))
         if len(self.stages):
             average = NeighborAverage(data.average_index, data.average_weight, len(data.types))
             for stage in self.stages:
@@ -166,7 +166,8 @@ class SE3Network(nn.Module):
         outputs = torch.stack([decoder(x) for decoder in self.decoders])
         index = data.types.view(1, -1, 1).expand(1, -1, self.options.n_times)
         out = outputs.gather(0, index).squeeze(0)
-        return self.target_mean[data.types] + self.target_std[data.types] * out
+        propensity: Tensor = self.target_mean[data.types] + self.target_std[data.types] * out
+        return propensity
 
 
 class Layer(nn.Module):

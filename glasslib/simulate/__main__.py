@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from glasslib.errors import GlassError
 from glasslib.simulate.production import Task, produce, tasks, write_checksums
@@ -58,7 +59,7 @@ def _shipped(options: argparse.Namespace) -> list[Task]:
 
 def _asked(options: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Task]:
     if options.temperature is None:
-        parser.error("--temperature (or --all) is needed")
+        parser.error("--temperature or --all is needed")
     protocol = Protocol(
         options.temperature,
         split=options.split,
@@ -78,8 +79,14 @@ def _asked(options: argparse.Namespace, parser: argparse.ArgumentParser) -> list
     )
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, without the usage."""
+        self.exit(2, f"glasslib.simulate: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m glasslib.simulate",
         description="Make configurations of the Kob-Andersen mixture with their propensities, one file each, "
         "as OUT/T0.56/train/001.npz. Interrupted, the same command continues.",
@@ -95,9 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--parents", type=int, default=1, help="independent equilibration runs, default %(default)s")
     add("--out", type=Path, required=True, help="folder of the finished files")
     add("--work", type=Path, default=Path("runs/simulate"), help="working files, default %(default)s")
-    add(
-        "--shard", type=_shard, default=(0, 1), metavar="i/n", help="run the parents i, i+n, ... only, from 0"
-    )
+    add("--shard", type=_shard, default=(0, 1), metavar="i/n", help="only the parents i, i+n, ... (from 0)")
     add("--processes", type=int, default=1, help="parents that run at the same time, default %(default)s")
     add("--keep-end-positions", action="store_true", help="also store every end point (large)")
     add("--all", action="store_true", help="everything that ships with the package")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import joblib
 import numpy as np
 import pooch
 from tqdm.auto import tqdm
@@ -65,10 +66,17 @@ def inherent_structure(glass: Glass, *, cache: bool = True) -> Glass:
     )
 
 
-def inherent_structures(glasses: Iterable[Glass], *, progress: bool = True) -> list[Glass]:
-    """:func:`inherent_structure` of each, with a progress bar."""
+def inherent_structures(
+    glasses: Iterable[Glass], *, cache: bool = True, progress: bool = True, processes: int = -1
+) -> list[Glass]:
+    """:func:`inherent_structure` of each, with a progress bar, by so many processes (-1: one per core)."""
     glasses = list(glasses)
-    return [inherent_structure(glass) for glass in tqdm(glasses, "inherent structures", disable=not progress)]
+    found = {i: glass for i, glass in enumerate(glasses) if not cache or _read(glass) is None}
+    jobs = joblib.Parallel(n_jobs=processes if len(found) > 1 else 1, return_as="generator")(
+        joblib.delayed(inherent_structure)(glass, cache=cache) for glass in found.values()
+    )
+    done = dict(zip(found, tqdm(jobs, "inherent structures", len(found), disable=not progress), strict=True))
+    return [done.get(i) or inherent_structure(glass) for i, glass in enumerate(glasses)]
 
 
 def minimised(liquid: Liquid, positions: FloatArray) -> Minimum:
@@ -81,11 +89,11 @@ def minimised(liquid: Liquid, positions: FloatArray) -> Minimum:
 
 
 def _name(glass: Glass) -> str:
-    """A file name made from everything the result depends on."""
+    """A file name made from everything the result depends on; not .npz, lest it be taken for a data file."""
     content = hashlib.sha256("|".join((*potential.COMMANDS, _SETTINGS)).encode())
     for array in (glass.positions, glass.types, glass.box):
         content.update(np.ascontiguousarray(array).tobytes())
-    return f"inherent-{content.hexdigest()[:32]}.npz"
+    return f"{content.hexdigest()[:32]}.inherent"
 
 
 def _folders(glass: Glass) -> Iterator[Path]:

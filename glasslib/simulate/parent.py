@@ -7,7 +7,7 @@ segment can be repeated exactly; a killed run repeats the one in hand.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,30 +57,35 @@ class Parent:
     folder: Path
     liquid: Liquid
     progress: Callable[[float], object] = lambda _: None
+    _memory: dict[Path, dict[str, Any]] = field(default_factory=dict, init=False, repr=False)
+    _equilibrated: tuple[dict[str, Any], FloatArray] | None = field(default=None, init=False, repr=False)
 
     def start(self, index: int) -> tuple[FloatArray, dict[str, Any]]:
         """Start point ``index``: positions ``(n_particles, 3)`` and the checks it passed."""
-        checks = self.equilibrate()
+        if self._equilibrated is None:
+            self._equilibrated = self.equilibrate()
+        checks, positions = self._equilibrated
         if index == 0:
-            return self._last["positions"], checks
-        start = self.folder / f"start-{index:04d}.npz"
-        saved = read_arrays(start)
-        if saved is None:
-            positions, _ = self.start(index - 1)
-            saved = self._forget(positions, index)
-            write_arrays(start, saved)
+            return positions, checks
+        saved = self._kept(self._start_path(index), lambda: self._forget(self.start(index - 1)[0], index))
         memory = {"value": float(saved["memory"]), "limit": MEMORY_LIMIT * self.protocol.slack}
         return saved["positions"], {**checks, "memory_of_previous_start": memory}
 
-    def equilibrate(self) -> dict[str, Any]:
-        """Run until both halves of the window agree; the numbers compared."""
+    def ahead(self, last_start: int) -> float:
+        """LJ time still to run for the start points up to ``last_start``, unless it must be extended."""
+        p = self.protocol
+        segments = [i for i in range(1, (p.ageing + p.window) // SEGMENT + 1) if not self._path(i).exists()]
+        starts = [i for i in range(1, last_start + 1) if not self._start_path(i).exists()]
+        return (SEGMENT * len(segments) + p.spacing * len(starts)) * p.tau
+
+    def equilibrate(self) -> tuple[dict[str, Any], FloatArray]:
+        """Run until both halves of the window agree: the numbers compared, and where it ended."""
         first, length = self.protocol.ageing // SEGMENT, self.protocol.window // SEGMENT
         for last in range(first + length, MOST_SEGMENTS, length // 2):
             segments = [self._segment(i) for i in range(last + 1)]
-            self._last = segments[-1]
             checks = judge(self.protocol, segments[-length:], last)
             if all(check["value"] <= check["limit"] for check in checks.values() if "limit" in check):
-                return checks
+                return checks, segments[-1]["positions"]
         raise GlassError(
             f"not equilibrated after {MOST_SEGMENTS * SEGMENT} tau_alpha: "
             + ", ".join(f"{name} {check['value']:.3g}" for name, check in checks.items()),
@@ -88,12 +93,9 @@ class Parent:
         )
 
     def _segment(self, i: int) -> dict[str, Any]:
-        path = self.folder / f"segment-{i:03d}.npz"
-        saved = read_arrays(path)
-        if saved is None:
-            saved = self._melt() if i == 0 else self._continue(self._segment(i - 1)["positions"], i)
-            write_arrays(path, saved)
-        return saved
+        if i == 0:
+            return self._kept(self._path(0), self._melt)
+        return self._kept(self._path(i), lambda: self._continue(self._segment(i - 1)["positions"], i))
 
     def _melt(self) -> dict[str, Any]:
         """A random mixture on a lattice, melted at high temperature and quenched."""
@@ -121,7 +123,11 @@ class Parent:
             self._advance(SEGMENT * p.tau / FRAMES)
             frames.append(liquid.unwrapped())
             energies.append(liquid.potential_energy())
-        return {"positions": frames[-1], "frames": np.float32(frames), "energies": np.array(energies)}
+        return {
+            "positions": frames[-1],
+            "frames": np.array(frames, np.float32),
+            "energies": np.array(energies),
+        }
 
     def _forget(self, positions: FloatArray, index: int) -> dict[str, Any]:
         """Run on from a start point until F_s is small, at least ``spacing`` tau_alpha."""
@@ -136,6 +142,26 @@ class Parent:
                 return {"positions": there, "memory": np.array(memory)}
             self._advance(p.tau)
         raise GlassError(f"F_s is still {memory:.2f} after {11 * p.spacing} tau_alpha", source=self.folder)
+
+    def _path(self, i: int) -> Path:
+        return self.folder / f"segment-{i:03d}.npz"
+
+    def _start_path(self, index: int) -> Path:
+        return self.folder / f"start-{index:04d}.npz"
+
+    def _kept(self, path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """From memory, else from the file, else made now and kept in both.
+
+        Memory first: under MPI the file may be there for one process and not yet for another.
+        """
+        if path not in self._memory:
+            saved = read_arrays(path)
+            if saved is None:
+                saved = make()
+                if self.liquid.is_main:
+                    write_arrays(path, saved)
+            self._memory[path] = saved
+        return self._memory[path]
 
     def _advance(self, time: float) -> None:
         for steps in self.liquid.advance(round(time / self.protocol.timestep), self.protocol.timestep):
@@ -161,6 +187,6 @@ def judge(protocol: Protocol, window: list[dict[str, Any]], segments: int) -> di
             "value": float(abs(energies[half:].mean() - energies[:half].mean())),
             "limit": ENERGY_TOLERANCE * protocol.slack,
         },
-        "tau_alpha": {"value": tau, "literature": protocol.tau},
+        "tau_alpha": {"value": tau, "expected": protocol.tau},
         "equilibrated_for": {"value": SEGMENT * protocol.tau * segments},
     }

@@ -49,7 +49,7 @@ def require_box(box: ArrayLike, *, source: str | None = None) -> None:
     shortest = float(np.min(box))
     if CUTOFF.max() > shortest / 2:
         raise GlassError(
-            f"the potential's cutoff {CUTOFF.max():g} exceeds half of the shortest box edge ({shortest / 2:.4g})",
+            f"the cutoff {CUTOFF.max():g} exceeds half of the shortest box edge ({shortest / 2:.4g})",
             source=source,
             field="box",
             remedy=f"Use at least {int(np.ceil(DENSITY * (2 * CUTOFF.max()) ** 3))} particles",
@@ -66,7 +66,7 @@ def pair_terms(distances: ArrayLike, a: ArrayLike, b: ArrayLike) -> tuple[FloatA
     a, b : (n_pairs,)
         Types of both partners.
     """
-    r = np.asarray(distances, dtype=float)
+    r, a, b = np.asarray(distances, dtype=float), np.asarray(a, dtype=int), np.asarray(b, dtype=int)
     sigma, epsilon, cutoff = SIGMA[a, b], EPSILON[a, b], CUTOFF[a, b]
 
     def lennard_jones(r: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

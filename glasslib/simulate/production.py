@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import subprocess
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from tqdm.auto import tqdm
 
 import glasslib
 from glasslib.errors import GlassError
+from glasslib.glass import Glass
 from glasslib.readers import save
 from glasslib.readers.boundary import atomic_write
 from glasslib.simulate import lammps
@@ -28,7 +32,21 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Task:
-    """The configurations of one parent: indices ``parent``, ``parent + parents``, ... below ``configurations``."""
+    """What one process does: configurations ``parent``, ``parent + parents``, ... of a data set.
+
+    Parameters
+    ----------
+    protocol :
+        How.
+    configurations :
+        Of the whole data set.
+    parent :
+        Which of ``protocol.parents``.
+    out, work :
+        Folders of the finished files and of the parents' segments.
+    keep_end_positions :
+        Also store every end point.
+    """
 
     protocol: Protocol
     configurations: int
@@ -39,16 +57,27 @@ class Task:
 
     @property
     def name(self) -> str:
+        """For the progress bar and the log."""
         p = self.protocol
         return f"T={p.temperature:.2f} {p.split} {self.parent + 1}/{p.parents}"
 
     @property
-    def indices(self) -> range:
-        return range(self.parent, self.configurations, self.protocol.parents)
+    def missing(self) -> list[int]:
+        """Indices of the configurations still to make."""
+        mine = range(self.parent, self.configurations, self.protocol.parents)
+        return [index for index in mine if not self.path(index).exists()]
+
+    @property
+    def segments(self) -> Path:
+        """Folder of the parent's working files; its name tells protocols apart that differ."""
+        p = self.protocol
+        own = p.digest("times", "replicas", "parents")
+        return self.work / f"T{p.temperature:.2f}" / p.split / f"{own}-{self.parent}"
 
     def path(self, index: int) -> Path:
         """Of a finished configuration; files are numbered from 001."""
-        return self.out / f"T{self.protocol.temperature:.2f}" / self.protocol.split / f"{index + 1:03d}.npz"
+        p = self.protocol
+        return self.out / f"T{p.temperature:.2f}" / p.split / f"{index + 1:03d}.npz"
 
 
 def tasks(
@@ -58,110 +87,109 @@ def tasks(
     work: Path,
     *,
     shard: tuple[int, int] = (0, 1),
-    **options: Any,
+    keep_end_positions: bool = False,
 ) -> list[Task]:
-    """One task per parent; shard i of n takes every n-th of them, from i."""
+    """One task per parent; shard i of n takes the parents i, i + n, ... (from 0)."""
     here, shards = shard
-    if not 0 <= here < shards <= protocol.parents:
+    parents = protocol.parents
+    if not 0 <= here < shards <= parents:
         raise GlassError(
-            f"expected 0 <= i < n <= parents ({protocol.parents}), got {here}/{shards}",
+            f"expected 0 <= i < n <= {parents} (the number of parents), got {here}/{shards}",
             field="shard",
-            remedy="Each shard needs at least one parent of its own: raise --parents (it changes the data)",
+            remedy="A shard needs a parent of its own: raise --parents (which changes the data)",
         )
-    if configurations < protocol.parents:
-        raise GlassError(
-            f"{protocol.parents} parents for {configurations} configurations", field="configurations"
-        )
+    if configurations < parents:
+        raise GlassError(f"expected at least one for each of {parents} parents", field="configurations")
     return [
-        Task(protocol, configurations, parent, out, work, **options)
-        for parent in range(here, protocol.parents, shards)
+        Task(protocol, configurations, parent, Path(out), Path(work), keep_end_positions)
+        for parent in range(here, parents, shards)
     ]
 
 
 def produce(todo: Iterable[Task], *, processes: int = 1, log_file: Path | None = None) -> None:
-    """Run tasks, in order, so many at a time.
+    """Run tasks in order, ``processes`` at a time; what is already there is left alone.
 
-    Inside ``joblib.parallel_config("dask")`` (or another backend) that one runs them instead.
+    Inside ``joblib.parallel_config("dask")`` a Dask cluster runs them.
+
+    Raises
+    ------
+    GlassError
+        Of the first task that fails. Files are whole or absent; the same call continues.
     """
     todo = list(todo)
-    for task in todo:
-        make_folder(task.path(0).parent)
+    if processes < 1:
+        raise GlassError(f"expected at least 1, got {processes}", field="processes")
+    for folder in {task.path(0).parent for task in todo} | {task.work for task in todo}:
+        make_folder(folder)
+        if not os.access(folder, os.W_OK):
+            raise GlassError("may not be written", source=folder)
     lammps.load()
-    if processes == 1 and len(todo) == 1:
-        run(todo[0], log_file)
-        return
-    joblib.Parallel(n_jobs=processes, batch_size=1, pre_dispatch=processes)(
-        joblib.delayed(run)(task, log_file) for task in todo
-    )
+    parallel = joblib.Parallel(n_jobs=processes, batch_size=1, pre_dispatch=processes)
+    parallel(joblib.delayed(run)(task, log_file) for task in todo)
 
 
 def run(task: Task, log_file: Path | None = None) -> None:
     """Make those configurations of a task that are not there yet."""
-    _log_to(log_file)
-    missing = [index for index in task.indices if not task.path(index).exists()]
+    p, missing = task.protocol, task.missing
     if not missing:
         return
-    p = task.protocol
-    folder = (
-        task.work
-        / f"T{p.temperature:.2f}"
-        / p.split
-        / f"{p.digest('times', 'replicas', 'parents')}-{task.parent}"
-    )
-    log.info("%s: %d configurations to make", task.name, len(missing))
-    with lammps.instance() as lmp, tqdm(desc=task.name, unit=" LJ time", disable=None, smoothing=0.02) as bar:
-        about = {
-            "generator": f"glasslib {glasslib.__version__}",
-            "lammps": int(lmp.version()),
-            "git_commit": git_commit(),
-            "protocol": p.asdict(),
-            "licence": "CC-BY-4.0",
-        }
+    with _logging_to(log_file), lammps.instance() as lmp:
         liquid = lammps.Liquid(lmp, p.types, p.box)
-        parent = Parent(
-            p, task.parent, folder, liquid, _counter(bar, len(missing) * p.replicas * p.times[-1])
-        )
-        for index in missing:
-            positions, checks = parent.start(index // p.parents)
-            glass = isoconfigurational_ensemble(
-                liquid,
-                p,
-                positions,
-                (index,),
-                keep_end_positions=task.keep_end_positions,
-                progress=lambda time: bar.update(time),
-            )
-            checks = checks | glass.provenance["checks"]
-            for name, check in checks.items():
-                if "limit" in check:
-                    check["passed"] = bool(check["value"] <= check["limit"])
-                    if not check["passed"]:
-                        log.warning("%s: %03d fails %s: %s", task.name, index + 1, name, check)
-            where = {"parent": task.parent, "index": index, "start": index // p.parents}
-            remove_unfinished(task.path(index))
-            save(
-                glass.replace(provenance={**about, **where, "checks": checks}), task.path(index), compact=True
-            )
-            write_checksums(task.out)
-            tau = checks["tau_alpha"]
-            log.info(
-                "%s: %s done; tau_alpha %.3g (literature %.3g)",
-                task.name,
-                task.path(index).name,
-                tau["value"],
-                tau["literature"],
-            )
+        parent = Parent(p, task.parent, task.segments, liquid)
+        ahead = parent.ahead(missing[-1] // p.parents) + len(missing) * p.replicas * p.times[-1]
+        if liquid.is_main:
+            log.info("%s: %d configurations to make", task.name, len(missing))
+        quiet = None if liquid.is_main else True  # None: only where there is a terminal
+        with tqdm(desc=task.name, total=round(ahead), unit=" LJ time", disable=quiet) as bar:
+            parent.progress = bar.update
+            for index in missing:
+                positions, checks = parent.start(index // p.parents)
+                begin = time.perf_counter()
+                glass = isoconfigurational_ensemble(
+                    liquid,
+                    p,
+                    positions,
+                    index,
+                    keep_end_positions=task.keep_end_positions,
+                    progress=bar.update,
+                )
+                seconds = time.perf_counter() - begin
+                if liquid.is_main:
+                    _finish(task, index, glass, checks, int(lmp.version()))
+                    log.info("%s: %03d took %.0f s, %s", task.name, index + 1, seconds, _rate(p, seconds))
 
 
-def _counter(bar: Any, ahead: float) -> Callable[[float], None]:
-    """Counts the parent's time too, and lets the total grow with it."""
-    bar.total = ahead
+def _finish(task: Task, index: int, glass: Glass, checks: dict[str, Any], lammps_version: int) -> None:
+    """Judge the checks, save the file, renew the checksums."""
+    p = task.protocol
+    checks = checks | glass.provenance["checks"]
+    for name, check in checks.items():
+        if "limit" in check:
+            check["passed"] = bool(check["value"] <= check["limit"])
+            if not check["passed"]:
+                log.warning("%s: %03d fails %s: %s", task.name, index + 1, name, check)
+    provenance = {
+        "generator": f"glasslib {glasslib.__version__}",
+        "git_commit": git_commit(),
+        "lammps": lammps_version,
+        "licence": "CC-BY-4.0",
+        "protocol": p.asdict(),
+        "parent": task.parent,
+        "index": index,
+        "start": index // p.parents,
+        "checks": checks,
+    }
+    path = task.path(index)
+    remove_unfinished(path)
+    save(glass.replace(provenance=provenance), path, compact=True)
+    write_checksums(task.out)
+    tau = checks["tau_alpha"]
+    log.info("%s: tau_alpha %.3g (literature, or its extrapolation: %.3g)", task.name, *tau.values())
 
-    def count(time: float) -> None:
-        bar.total += time
-        bar.update(time)
 
-    return count
+def _rate(p: Protocol, seconds: float) -> str:
+    steps = p.replicas * p.times[-1] / p.timestep
+    return f"{steps * p.particles / seconds:.3g} atom-steps/s"
 
 
 def git_commit() -> str:
@@ -185,11 +213,17 @@ def write_checksums(folder: Path) -> int:
     return len(lines)
 
 
-def _log_to(log_file: Path | None) -> None:
-    if log_file is None or log.handlers:
+@contextmanager
+def _logging_to(log_file: Path | None) -> Iterator[None]:
+    if log_file is None:
+        yield
         return
-    make_folder(log_file.parent)
     handler = logging.FileHandler(log_file)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()

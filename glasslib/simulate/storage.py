@@ -31,7 +31,7 @@ def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
 def read_arrays(path: Path) -> dict[str, Any] | None:
     """The arrays of an npz file; None when it is missing or damaged (zip's checksums tell)."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except Exception:  # whatever a damaged file makes zipfile, zlib or numpy raise
         return None

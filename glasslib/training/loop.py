@@ -1,0 +1,159 @@
+"""Fit a network: the loop, its checkpoints, and how a run that was cut off goes on."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from torch import nn
+from torch_geometric.data import Data
+
+from glasslib.errors import GlassError
+from glasslib.training.module import PropensityModule
+from glasslib.training.options import TrainingOptions, split
+
+
+def fit(
+    network: nn.Module,
+    graphs: Sequence[Data],
+    options: TrainingOptions | None = None,
+    *,
+    directory: str | Path,
+    devices: int | str = 1,
+    accelerator: str = "auto",
+    progress: bool = True,
+    label: dict[str, Any] | None = None,
+) -> list[dict[str, float]]:
+    """Train a network in place, and leave it with the weights of its best validation epoch.
+
+    Killed at any moment and called again with the same arguments, it continues from the last
+    finished epoch and ends with the same weights as an unbroken run.
+
+    Parameters
+    ----------
+    network :
+        Maps a graph to ``(n_particles, n_times)``; has ``normalize``, ``target_mean`` and
+        ``target_std`` as :class:`glasslib.equivariant.SE3Network` does.
+    graphs :
+        Training configurations, ``y`` included; a part is set aside for validation.
+    options :
+        How to train.
+    directory :
+        Gets ``run.json`` (what is being trained), ``last.ckpt``, ``best.ckpt``, ``history.json``.
+    devices, accelerator :
+        As in :class:`lightning.pytorch.Trainer`.
+    progress :
+        Show a bar.
+    label :
+        Anything JSON-like that tells this run from others in the same directory.
+
+    Returns
+    -------
+    list of dict
+        ``epoch``, ``loss``, ``validation_loss``, ``validation_r`` of every epoch.
+
+    Raises
+    ------
+    GlassError
+        When the directory holds another run, or there are fewer than two configurations.
+    """
+    options = options or TrainingOptions()
+    directory = Path(directory)
+    chosen, held_out = split(len(graphs), options.validation, options.seed)
+    last = _claim(directory, {"options": asdict(options), "label": label or {}, "n_graphs": len(graphs)})
+
+    training = [graphs[i] for i in chosen]
+    network.normalize(  # type: ignore[operator]
+        *(torch.cat([getattr(graph, name) for graph in training]) for name in ("scalars", "types", "y"))
+    )
+    module = PropensityModule(network, training, [graphs[i] for i in held_out], options)
+    best = ModelCheckpoint(
+        directory,
+        "best",
+        monitor="validation_r",
+        mode="max",
+        save_last=True,
+        # after the history has its entry, so that a resumed run starts with the next epoch
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    callbacks = [best, EarlyStopping("validation_r", mode="max", patience=options.patience)]
+    if progress:
+        callbacks.append(TQDMProgressBar())
+    with _quiet():
+        trainer = pl.Trainer(
+            accelerator=accelerator,
+            devices=devices,
+            max_epochs=options.epochs,
+            gradient_clip_val=options.clip,
+            callbacks=callbacks,
+            logger=False,
+            enable_model_summary=False,
+            enable_progress_bar=progress,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            default_root_dir=directory,
+        )
+        trainer.fit(module, ckpt_path=last, weights_only=True)
+    state = torch.load(directory / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
+    network.load_state_dict({name.removeprefix("network."): value for name, value in state.items()})
+    network.cpu().eval()
+    (directory / "history.json").write_text(json.dumps(module.history, indent=1) + "\n")
+    return module.history
+
+
+def _claim(directory: Path, run: dict[str, Any]) -> Path | None:
+    """Make the directory this run's; the checkpoint to resume from, if there is one."""
+    text = json.dumps(run, indent=1, sort_keys=True) + "\n"
+    card = directory / "run.json"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if not card.exists():
+            card.write_text(text)
+        elif card.read_text() != text:
+            raise GlassError(
+                "holds a run with other options or data",
+                source=card,
+                remedy="Choose another directory, or delete this one to start afresh",
+            )
+    except OSError as error:
+        raise GlassError(
+            f"cannot write there ({error.strerror})", source=directory, remedy="Choose another directory"
+        ) from error
+    last = directory / "last.ckpt"
+    return last if last.exists() else None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning without its advertisements and the hints that do not apply here."""
+    loggers = [
+        logging.getLogger(f"lightning.pytorch.{name}")
+        for name in ("utilities.rank_zero", "accelerators.cuda")
+    ]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # graphs are in memory already: worker processes would only copy them
+            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            # the directory is ours, and last.ckpt is meant to be overwritten
+            warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+            # ten configurations are a whole epoch
+            warnings.filterwarnings("ignore", message=".*log_every_n_steps.*")
+            # Lightning's own use of torch
+            warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

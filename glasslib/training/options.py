@@ -1,0 +1,76 @@
+"""How to train, and which configurations choose the best epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from glasslib.errors import GlassError
+from glasslib.glass import TYPE_NAMES
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train.
+
+    Parameters
+    ----------
+    epochs :
+        Passes over the training configurations at most.
+    patience :
+        Stop after so many epochs without a better validation score.
+    validation :
+        Fraction of the configurations set aside (at least one): they choose the best epoch, and
+        no test configuration ever does.
+    learning_rate, weight_decay, clip :
+        AdamW with a one-cycle schedule that peaks at ``learning_rate``; gradients are clipped to
+        the norm ``clip``.
+    batch_size :
+        Configurations per step and device.
+    particle_type :
+        Particles whose propensity is learned and scored: ``"A"``, ``"B"`` or ``"AB"``.
+    seed :
+        Of everything: weights, the validation split, the order, dropout.
+    """
+
+    epochs: int = 60
+    patience: int = 20
+    validation: float = 0.2
+    learning_rate: float = 5e-3
+    weight_decay: float = 0.1
+    clip: float = 1.0
+    batch_size: int = 1
+    particle_type: str = "A"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "patience", "batch_size", "learning_rate", "clip"):
+            if not getattr(self, name) > 0:
+                raise GlassError(f"expected a positive number, got {getattr(self, name)}", field=name)
+        if self.seed < 0:
+            raise GlassError(f"expected 0 or more, got {self.seed}", field="seed")
+        if not 0 < self.validation < 1:
+            raise GlassError(
+                f"expected a fraction between 0 and 1, got {self.validation}", field="validation"
+            )
+        if not self.particle_type or not set(self.particle_type) <= set(TYPE_NAMES):
+            raise GlassError(f"expected 'A', 'B' or 'AB', got {self.particle_type!r}", field="particle_type")
+
+
+def split(n: int, fraction: float, seed: int) -> tuple[list[int], list[int]]:
+    """Indices of training and of validation configurations, by seed.
+
+    Raises
+    ------
+    GlassError
+        With fewer than two configurations.
+    """
+    if n < 2:
+        raise GlassError(
+            f"{n} configuration(s) cannot be split into training and validation",
+            remedy="Give at least two",
+        )
+    order = np.random.default_rng(seed).permutation(n).tolist()
+    n_validation = min(max(round(n * fraction), 1), n - 1)
+    return sorted(order[n_validation:]), sorted(order[:n_validation])

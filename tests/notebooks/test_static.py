@@ -1,0 +1,197 @@
+"""What every notebook has in common, checked without running it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import statistics
+from pathlib import Path
+
+import nbformat
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+PLOTLY = "application/vnd.plotly.v1+json"
+IGNORED = "nbval-ignore-output"
+COLAB = "https://colab.research.google.com/github/glasslib/glasslib/blob/main/notebooks/"
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def notebook(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def has_figure(cell):
+    return any(PLOTLY in output.get("data", {}) for output in cell.get("outputs", []))
+
+
+def prints(cell):
+    """Whether a cell has text among its outputs that nbval could compare."""
+    return any(
+        output.output_type == "stream" or "text/plain" in output.get("data", {}) for output in cell.outputs
+    )
+
+
+def test_they_are_numbered_without_gaps_from_the_start():
+    numbers = [int(path.name[:2]) for path in NOTEBOOKS]
+    assert len(NOTEBOOKS) >= 2
+    assert len(set(numbers)) == len(numbers)
+    assert numbers[0] == 0
+    assert all(re.fullmatch(r"\d\d_[a-z0-9_]+", path.stem) for path in NOTEBOOKS)
+
+
+def test_valid_and_for_the_plain_kernel(notebook):
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+def test_opening(path, notebook):
+    title, *_ = notebook.cells
+    assert title.cell_type == "markdown"
+    assert title.source.startswith(f"# {path.name[:2]} · ")
+    assert f"{COLAB}{path.name}" in title.source
+    for part in ("**Goal.**", "**You need**", "**Time:**"):
+        assert part in title.source
+    install, imports, seed = code(notebook)[:3]
+    assert "COLAB_RELEASE_TAG" in install.source
+    assert install.outputs == []
+    assert "import" in imports.source
+    assert "version" in imports.source
+    assert "seed" in seed.source
+    assert "device" in seed.source
+    assert IGNORED in tags(imports)
+    assert IGNORED in tags(seed)
+
+
+def test_closing(notebook):
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    places = [
+        text.find(part) for part in ("\n## Exercises", "## What you saw", "\n## References", "**Next:**")
+    ]
+    assert all(place > 0 for place in places)
+    assert places == sorted(places)
+    seen = text[places[1] : places[2]]
+    assert len(re.findall(r"^\* ", seen, re.MULTILINE)) == 3
+
+
+def test_exercises_have_assertions(notebook):
+    """Each exercise: a numbered question, a cell to fill in, a cell that tells right from wrong."""
+    start = next(
+        k for k, cell in enumerate(notebook.cells) if "\n## Exercises" in "\n" + cell.source.split("\n\n")[0]
+    )
+    checks = [cell.source for cell in notebook.cells[start:] if cell.cell_type == "code"][1::2]
+    assert len(checks) >= 3
+    for number, check in enumerate(checks, start=1):
+        assert "is None" in check
+        assert f"Exercise {number} is open" in check
+        assert "assert" in check
+        assert 'print("Right.")' in check
+
+
+def test_small(path):
+    assert path.stat().st_size < 2_000_000
+
+
+def test_cells_are_short(path, notebook):
+    lengths = [len(cell.source.splitlines()) for cell in code(notebook)]
+    assert statistics.median(lengths) <= 6
+    assert max(lengths) <= 25
+    assert len(lengths) <= 40
+    assert len(lengths) >= (10 if path.name.startswith("00") else 15)
+
+
+def test_cells_are_run_in_order(notebook):
+    assert [cell.execution_count for cell in code(notebook)] == list(range(1, len(code(notebook)) + 1))
+
+
+def test_no_errors_warnings_or_skips(notebook):
+    for cell in code(notebook):
+        assert "NBVAL" not in cell.source
+        assert not set(tags(cell)) - {IGNORED}
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr"
+
+
+def test_half_of_the_text_is_compared(notebook):
+    printing = [cell for cell in code(notebook) if prints(cell)]
+    compared = [cell for cell in printing if IGNORED not in tags(cell)]
+    assert len(compared) >= len(printing) / 2
+    assert len(compared) >= 3
+
+
+def test_texts_that_are_compared_are_short(notebook):
+    for cell in code(notebook):
+        if IGNORED not in tags(cell):
+            text = "".join(output.get("text", "") for output in cell.outputs)
+            assert len(text.splitlines()) <= 12
+            assert not re.search(r"\d\.\d{5,}", text), "round it: it must hold on another processor"
+
+
+def test_figures_have_words_before_and_after(notebook):
+    cells = notebook.cells
+    figures = [k for k, cell in enumerate(cells) if has_figure(cell)]
+    assert figures
+    for k in figures:
+        assert cells[k - 1].cell_type == "markdown"
+        after = cells[k + 1 : k + 3]  # a cell that prints numbers may come first
+        assert any(cell.cell_type == "markdown" and len(cell.source) > 60 for cell in after)
+
+
+def test_figures_are_asserted_and_have_a_static_twin(notebook):
+    for cell in code(notebook):
+        for output in cell.outputs:
+            data = output.get("data", {})
+            assert "text/html" not in data
+            assert (PLOTLY in data) == ("image/png" in data)
+        if has_figure(cell):
+            asserted = [node for node in ast.parse(cell.source).body if isinstance(node, ast.Assert)]
+            assert asserted
+            assert ".data" in cell.source
+
+
+def test_links_lead_somewhere(path, notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            for target in re.findall(r"\]\(([^)\s]+)\)", cell.source):
+                if not re.match(r"https://", target):
+                    assert (path.parent / target.split("#")[0]).exists(), target
+
+
+def test_no_local_paths(path):
+    text = path.read_text(encoding="utf-8")
+    for pattern in (
+        r"/home/",
+        r"/Users/",
+        r"/root/",
+        r"/tmp/",
+        r"site-packages",
+        r"[A-Z]:\\\\",
+        r"/work/",
+        r"\.venv",
+    ):
+        assert not re.search(pattern, without_pictures(text)), pattern
+
+
+def test_no_widget_state(path, notebook):
+    assert set(notebook.metadata) <= {"kernelspec", "language_info"}
+    assert "widget" not in without_pictures(path.read_text(encoding="utf-8"))
+
+
+def without_pictures(text):
+    return re.sub(r'"image/png": "[^"]*"', "", json.dumps(json.loads(text), ensure_ascii=False))

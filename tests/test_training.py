@@ -1,0 +1,197 @@
+"""Training: it learns, it resumes exactly after a kill, it refuses what it should."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from glasslib import GlassError
+from glasslib.equivariant import NetworkOptions
+from glasslib.evaluation import evaluate
+from glasslib.graph import GraphOptions, build_graph
+from glasslib.predictor import SE3Predictor
+from glasslib.testing import assert_equivariant
+from glasslib.training import TrainingOptions, split
+from tests.conftest import make_glass
+
+GRAPH = GraphOptions(cutoff=1.8, averaging_cutoff=0)
+NETWORK = NetworkOptions(
+    hidden="8x0e + 4x1o", n_layers=2, n_radial=5, l_max=1, n_averages=0, width=8, dropout=0.1
+)
+
+
+def learnable(seed: int):
+    """Configurations whose propensity is a function of the structure: its crowding."""
+    glass = make_glass(seed=seed, n_times=1)
+    vectors = glass.inherent_positions[:, None] - glass.inherent_positions
+    vectors -= glass.box * np.round(vectors / glass.box)
+    crowding = np.exp(-(np.linalg.norm(vectors, axis=-1) ** 2)).sum(1)
+    return glass.replace(propensity=np.exp(-crowding / 4)[None], propensity_halves=None)
+
+
+def predictor(**training):
+    options = TrainingOptions(**{"epochs": 4, "learning_rate": 0.02, "weight_decay": 0.01, **training})
+    return SE3Predictor(GRAPH, NETWORK, options)
+
+
+def test_it_learns_what_is_there_and_generalises():
+    glasses = [learnable(seed) for seed in range(8)]
+    trained = predictor(epochs=30, learning_rate=0.05).fit(glasses[:6], progress=False)
+    assert evaluate(trained, glasses[6:]).mean[0] > 0.9
+
+
+def test_seeds_repeat_and_differ():
+    glasses = [learnable(seed) for seed in range(3)]
+    first, again, other = (
+        predictor(seed=seed, epochs=2).fit(glasses, progress=False).predict(glasses[0]) for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 1e-4
+
+
+def test_the_weights_kept_are_those_of_the_best_epoch(tmp_path):
+    glasses = [learnable(seed) for seed in range(4)]
+    trained = predictor(epochs=6, learning_rate=0.1).fit(glasses, directory=tmp_path, progress=False)
+    best = max(epoch["validation_r"] for epoch in trained.history)
+    _, held_out = split(4, 0.2, 0)
+    score = evaluate(trained, [glasses[i] for i in held_out])
+    assert score.mean[0] == pytest.approx(best, abs=1e-5)
+    assert json.loads((tmp_path / "history.json").read_text()) == trained.history
+
+
+def test_it_stops_early_when_nothing_gets_better():
+    glasses = [
+        learnable(seed).replace(propensity=np.random.default_rng(seed).random((1, 120))) for seed in range(3)
+    ]
+    trained = predictor(epochs=200, patience=2, learning_rate=1e-5).fit(glasses, progress=False)
+    assert len(trained.history) < 60
+
+
+SCRIPT = """
+import sys
+import torch
+torch.set_num_threads(1)
+from tests.test_training import learnable, predictor
+trained = predictor(epochs=12).fit([learnable(s) for s in range(4)], directory=sys.argv[1], progress=False)
+trained.save(sys.argv[1] + "/model.pt")
+"""
+
+
+def test_killed_and_continued_ends_like_an_unbroken_run(tmp_path):
+    def start(directory: Path) -> subprocess.Popen[bytes]:
+        root = Path(__file__).parents[1]
+        environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-W", "ignore", "-c", SCRIPT, str(directory)]
+        return subprocess.Popen(command, env=environment, cwd=root)
+
+    unbroken = start(tmp_path / "unbroken")
+    broken = start(tmp_path / "broken")
+    last = tmp_path / "broken" / "last.ckpt"
+    deadline = time.monotonic() + 240
+    while not last.exists() and broken.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    broken.send_signal(signal.SIGKILL)
+    assert broken.wait() == -signal.SIGKILL, "it finished before it could be killed"
+    assert not (tmp_path / "broken" / "model.pt").exists()
+    assert start(tmp_path / "broken").wait(240) == 0
+    assert unbroken.wait(240) == 0
+
+    states = [
+        SE3Predictor.load(tmp_path / name / "model.pt").network.state_dict()
+        for name in ("unbroken", "broken")
+    ]
+    for name, values in states[0].items():
+        assert torch.equal(values, states[1][name]), name
+    histories = [(tmp_path / name / "history.json").read_text() for name in ("unbroken", "broken")]
+    assert histories[0] == histories[1]
+
+
+def test_another_run_in_the_same_directory_is_refused_and_nothing_is_lost(tmp_path):
+    glasses = [learnable(seed) for seed in range(2)]
+    predictor(epochs=1).fit(glasses, directory=tmp_path, progress=False)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(GlassError, match=r"run.json: holds a run with other options.*Choose another"):
+        predictor(epochs=2).fit(glasses, directory=tmp_path, progress=False)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_one_configuration_cannot_be_split():
+    with pytest.raises(GlassError, match="at least two"):
+        predictor().fit([learnable(0)], progress=False)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(GlassError, match=r"file/run: cannot write there"):
+        predictor().fit([learnable(0), learnable(1)], directory=tmp_path / "file" / "run", progress=False)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"epochs": 0}, {"validation": 1.0}, {"particle_type": "C"}, {"learning_rate": -1.0}, {"patience": 0}],
+)
+def test_bad_options_are_named(bad):
+    with pytest.raises(GlassError, match=next(iter(bad))):
+        TrainingOptions(**bad)
+
+
+@pytest.mark.parametrize(
+    ("n", "fraction", "expected"), [(10, 0.2, 2), (2, 0.9, 1), (3, 0.01, 1), (400, 0.1, 40)]
+)
+def test_split_holds_out_whole_configurations(n, fraction, expected):
+    chosen, held_out = split(n, fraction, seed=3)
+    assert len(held_out) == expected
+    assert sorted(chosen + held_out) == list(range(n))
+
+
+class TestCheckpoints:
+    @pytest.fixture
+    def trained(self):
+        return predictor(epochs=1).fit([learnable(0), learnable(1)], progress=False)
+
+    def test_a_saved_network_predicts_the_same(self, trained, tmp_path):
+        trained.save(tmp_path / "model.pt")
+        again = SE3Predictor.load(tmp_path / "model.pt")
+        glass = learnable(5)
+        np.testing.assert_array_equal(again.predict(glass), trained.predict(glass))
+        assert again.times == trained.times
+        assert again.n_parameters == trained.n_parameters
+        assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
+
+    def test_damage_is_named(self, trained, tmp_path):
+        path = tmp_path / "model.pt"
+        trained.save(path)
+        whole = path.read_bytes()
+        for damaged in (b"", b"not a checkpoint", whole[: len(whole) // 2]):
+            path.write_bytes(damaged)
+            with pytest.raises(GlassError, match=r"model.pt: is not a readable checkpoint"):
+                SE3Predictor.load(path)
+        with pytest.raises(GlassError, match="nowhere"):
+            SE3Predictor.load(tmp_path / "nowhere.pt")
+
+    def test_a_checkpoint_that_would_run_code_does_not(self, tmp_path):
+        class Evil:
+            def __reduce__(self):
+                return (os.mkdir, (str(tmp_path / "ran"),))
+
+        torch.save({"format": Evil()}, tmp_path / "model.pt")
+        with pytest.raises(GlassError, match="not a readable checkpoint"):
+            SE3Predictor.load(tmp_path / "model.pt")
+        assert not (tmp_path / "ran").exists()
+
+    def test_a_trained_network_is_still_invariant(self, trained):
+        data = build_graph(learnable(3), GRAPH, dtype=torch.float64)
+        assert_equivariant(trained.network.double(), data)
+
+    def test_prediction_before_training_is_refused(self):
+        with pytest.raises(GlassError, match="call fit"):
+            predictor().predict(learnable(0))
