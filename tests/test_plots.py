@@ -55,6 +55,7 @@ def test_a_slider_step_for_each_row(glass, values):
     frames = {frame.name: frame for frame in figure.frames}
     assert [step.label for step in slider.steps] == ["a", "b", "c"]
     assert slider.active == 1
+    assert slider.currentvalue.prefix == "t = "
     np.testing.assert_allclose(figure.data[1].marker.color, values[1][glass.is_type("A")], atol=0.001)
     for step, row in zip(slider.steps, values, strict=True):
         frame = frames[step.args[0][0]]
@@ -125,6 +126,12 @@ def test_curves():
     assert figure.layout.shapes[0].x0 == 10
     assert figure.layout.annotations[0].x == 1
     assert curves({"h": (x, x)}, "x", "n", steps=True).data[0].line.shape == "hvh"
+
+
+def test_a_logarithmic_axis_has_labels_within_a_decade():
+    axis = curves({"y": ([1, 2, 3], [0.12, 0.3, 0.6])}, "x", "y", log_y=True).layout.yaxis
+    assert {0.2, 0.5} < set(axis.tickvals)
+    assert "0.2" in axis.ticktext
 
 
 def test_curves_differ_by_more_than_colour():

@@ -11,17 +11,25 @@ from glasslib.errors import GlassError
 from glasslib.simulate.production import Task, produce, tasks, write_checksums
 from glasslib.simulate.protocol import SPLITS, Protocol
 
-#: What ships with the package, in the order in which it is made:
-#: temperature, split, configurations, replicas, parents, seed.
-SHIPPED = (
-    (0.64, "test", 4, 32, 1, 64),
-    (0.64, "train", 12, 12, 1, 64),
-    (0.56, "test", 4, 32, 1, 56),
-    (0.56, "train", 12, 12, 1, 56),
-    (0.50, "train", 12, 12, 2, 50),
-    (0.50, "test", 4, 32, 2, 50),
-    (0.50, "train", 36, 12, 2, 50),
-)
+#: Whole data sets, in the order in which they are made:
+#: temperature, split, particles, configurations, replicas, parents, seed.
+SETS = {
+    # what ships with the package: minutes of two cores
+    "small": (
+        (0.64, "test", 1000, 2, 16, 1, 64),
+        (0.64, "train", 1000, 4, 8, 1, 64),
+    ),
+    # the same in full: about a day of two cores
+    "full": (
+        (0.64, "test", 4096, 4, 32, 1, 64),
+        (0.64, "train", 4096, 12, 12, 1, 64),
+        (0.56, "test", 4096, 4, 32, 1, 56),
+        (0.56, "train", 4096, 12, 12, 1, 56),
+        (0.50, "train", 4096, 12, 12, 2, 50),
+        (0.50, "test", 4096, 4, 32, 2, 50),
+        (0.50, "train", 4096, 36, 12, 2, 50),
+    ),
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.checksums:
             print(f"{write_checksums(options.out)} files in {options.out / 'SHA256SUMS'}")
             return 0
-        todo = _shipped(options) if options.all else _asked(options, parser)
+        todo = _whole(options) if options.set else _asked(options, parser)
         produce(todo, processes=options.processes, log_file=options.work / "log.txt")
         write_checksums(options.out)
     except GlassError as error:
@@ -44,12 +52,14 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _shipped(options: argparse.Namespace) -> list[Task]:
+def _whole(options: argparse.Namespace) -> list[Task]:
     return [
         task
-        for temperature, split, configurations, replicas, parents, seed in SHIPPED
+        for temperature, split, particles, configurations, replicas, parents, seed in SETS[options.set]
         for task in tasks(
-            Protocol(temperature, split=split, replicas=replicas, parents=parents, seed=seed),
+            Protocol(
+                temperature, split=split, particles=particles, replicas=replicas, parents=parents, seed=seed
+            ),
             configurations,
             options.out,
             options.work,
@@ -59,7 +69,7 @@ def _shipped(options: argparse.Namespace) -> list[Task]:
 
 def _asked(options: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Task]:
     if options.temperature is None:
-        parser.error("--temperature or --all is needed")
+        parser.error("--temperature or --set is needed")
     protocol = Protocol(
         options.temperature,
         split=options.split,
@@ -105,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--shard", type=_shard, default=(0, 1), metavar="i/n", help="only the parents i, i+n, ... (from 0)")
     add("--processes", type=int, default=1, help="parents that run at the same time, default %(default)s")
     add("--keep-end-positions", action="store_true", help="also store every end point (large)")
-    add("--all", action="store_true", help="everything that ships with the package")
+    add("--set", choices=SETS, help="a whole data set: small (ships with the package) or full")
     add("--checksums", action="store_true", help="only write OUT/SHA256SUMS anew")
     return parser
 

@@ -100,8 +100,9 @@ def timestep_shift(positions: ArrayLike, types: ArrayLike, box: ArrayLike, times
     r"""How far a finite time step raises the configurational temperature (relative).
 
     Velocity-Verlet at kinetic temperature T samples a harmonic mode of frequency w at
-    :math:`T / (1 - w^2 \Delta t^2 / 4)`. In :func:`configurational_temperature` modes weigh :math:`w^2`, so to
-    leading order the shift is :math:`(\Delta t^2/4)\,\mathrm{tr} H^2 / \mathrm{tr} H`, H the Hessian of the
+    :math:`T / (1 - w^2 \Delta t^2 / 4)`. In :func:`configurational_temperature` modes weigh
+    :math:`w^2`, so to leading order the shift is
+    :math:`(\Delta t^2/4)\,\mathrm{tr} H^2 / \mathrm{tr} H`, H the Hessian of the
     energy: at a time step of 0.005 about 0.7 %, nearly all of it in the stiffest collisions.
     """
     types = np.asarray(types)

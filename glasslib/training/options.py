@@ -34,7 +34,7 @@ class TrainingOptions:
         Of everything: weights, the validation split, the order, dropout.
     """
 
-    epochs: int = 60
+    epochs: int = 40
     patience: int = 20
     validation: float = 0.2
     learning_rate: float = 5e-3

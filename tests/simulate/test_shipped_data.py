@@ -12,6 +12,7 @@ import pytest
 from glasslib.glass import Glass, minimum_image
 from glasslib.readers import load
 from glasslib.simulate import measure
+from glasslib.simulate.__main__ import SETS
 from glasslib.simulate.protocol import default_times
 
 FOLDER = Path(str(files("glasslib"))) / "bundled" / "kob-andersen"
@@ -43,11 +44,17 @@ def test_it_is_where_it_says(glass, path):
     assert path.parent.parent.name == f"T{glass.temperature:.2f}"
     assert glass.provenance["protocol"]["split"] == path.parent.name
     assert glass.provenance["index"] == int(path.stem) - 1
-    assert len(glass) == 4096
-    assert glass.is_type("A").sum() == 3277
+    (row,) = [row for row in SETS["small"] if row[:2] == (glass.temperature, path.parent.name)]
+    assert len(glass) == row[2]
+    assert glass.is_type("A").sum() == round(0.8 * row[2])
     assert glass.density == pytest.approx(1.2)
     np.testing.assert_allclose(glass.times, default_times(glass.temperature))
-    assert glass.provenance["protocol"]["replicas"] >= (32 if path.parent.name == "test" else 12)
+    assert glass.provenance["protocol"]["replicas"] == row[4]
+
+
+def slack(glass) -> float:
+    """How much more a small system fluctuates than 4096 particles."""
+    return (4096 / len(glass)) ** 0.5
 
 
 def test_its_checks_passed(glass):
@@ -77,8 +84,8 @@ def test_b_particles_avoid_each_other(glass):
 
 def test_energies(glass):
     thermal, inherent = ENERGIES[glass.temperature]
-    assert glass.energies.mean() == pytest.approx(thermal, abs=0.06)
-    assert glass.inherent_energies.mean() == pytest.approx(inherent, abs=0.03)
+    assert glass.energies.mean() == pytest.approx(thermal, abs=0.06 * slack(glass))
+    assert glass.inherent_energies.mean() == pytest.approx(inherent, abs=0.03 * slack(glass))
     for positions, energies in (
         (glass.positions, glass.energies),
         (glass.inherent_positions, glass.inherent_energies),
@@ -97,12 +104,14 @@ def test_inherent_structure(glass):
 
 
 def test_configurational_temperature(glass):
-    """Over the ensemble within 1 % of what the time step makes of T; alone within its scatter of 1.7 %."""
+    """Within 1 % (for N = 4096) of what the time step makes of T; one configuration scatters by 1.7 %."""
     check = glass.provenance["checks"]["configurational_temperature"]
-    assert check["measured"] == pytest.approx(glass.temperature * (1 + check["timestep_shift"]), rel=0.01)
+    assert check["measured"] == pytest.approx(
+        glass.temperature * (1 + check["timestep_shift"]), rel=0.01 * slack(glass)
+    )
     assert check["timestep_shift"] < 0.01
     alone = measure.configurational_temperature(glass.positions, glass.types, glass.box)
-    assert alone == pytest.approx(glass.temperature, rel=0.08)
+    assert alone == pytest.approx(glass.temperature, rel=0.08 * slack(glass))
 
 
 def test_propensity(glass):
@@ -113,7 +122,7 @@ def test_propensity(glass):
     assert (np.diff(glass.propensity.mean(axis=1)) > 0).all()
     np.testing.assert_allclose(glass.propensity_halves.mean(axis=0), glass.propensity, atol=2e-3)
     a = glass.is_type("A")
-    assert np.corrcoef(glass.propensity_halves[:, 6, a])[0, 1] > 0.5
+    assert np.corrcoef(glass.propensity_halves[:, 6, a])[0, 1] > 0.3
     assert ((glass.bond_breaking >= 0) & (glass.bond_breaking <= 1)).all()
 
 
