@@ -20,7 +20,7 @@ from glasslib.evaluation import evaluate
 from glasslib.graph import GraphOptions, build_graph
 from glasslib.predictor import SE3Predictor
 from glasslib.testing import assert_equivariant
-from glasslib.training import TrainingOptions, split
+from glasslib.training import PropensityModule, TrainingOptions, split
 from tests.conftest import make_glass
 
 GRAPH = GraphOptions(cutoff=1.8, averaging_cutoff=0)
@@ -66,6 +66,21 @@ def test_the_weights_kept_are_those_of_the_best_epoch(tmp_path):
     score = evaluate(trained, [glasses[i] for i in held_out])
     assert score.mean[0] == pytest.approx(best, abs=1e-5)
     assert json.loads((tmp_path / "history.json").read_text()) == trained.history
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.1, 1.0])
+def test_the_loss_counts_the_offset_of_each_configuration_by_its_weight(weight):
+    rng = np.random.default_rng(0)
+    prediction, truth = torch.tensor(rng.normal(size=(2, 30, 3)))
+    graph = torch.tensor([0] * 10 + [1] * 20)
+    module = PropensityModule(torch.nn.Identity(), [], [], TrainingOptions(offset_weight=weight))
+    expected = 0.0
+    for error in (prediction - truth)[:10], (prediction - truth)[10:]:
+        offset = error.mean(0)
+        expected += ((error - offset) ** 2).sum() + weight * len(error) * (offset**2).sum()
+    torch.testing.assert_close(module._loss(prediction, truth, graph), expected / prediction.numel())
+    if weight == 1:
+        torch.testing.assert_close(expected / prediction.numel(), ((prediction - truth) ** 2).mean())
 
 
 def test_it_stops_early_when_nothing_gets_better():
@@ -137,7 +152,15 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     "bad",
-    [{"epochs": 0}, {"validation": 1.0}, {"particle_type": "C"}, {"learning_rate": -1.0}, {"patience": 0}],
+    [
+        {"epochs": 0},
+        {"validation": 1.0},
+        {"particle_type": "C"},
+        {"learning_rate": -1.0},
+        {"patience": 0},
+        {"offset_weight": 2.0},
+        {"seed": -1},
+    ],
 )
 def test_bad_options_are_named(bad):
     with pytest.raises(GlassError, match=next(iter(bad))):

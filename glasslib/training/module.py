@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DistributedSampler
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
+from torch_geometric.utils import scatter
 
 from glasslib.evaluation import pearson
 from glasslib.glass import TYPE_NAMES
@@ -64,28 +65,34 @@ class PropensityModule(pl.LightningModule):
         place = (self.options.seed, self.current_epoch, batch_idx, self.trainer.global_rank)
         torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
 
-    def _residual(self, batch: Data) -> tuple[Tensor, Tensor]:
-        """Prediction and truth of the particles that count, in units of the targets' spread."""
+    def _loss(self, prediction: Tensor, truth: Tensor, graph: Tensor) -> Tensor:
+        """Mean squared error, the mean error of each configuration counted by ``offset_weight``."""
+        error = prediction - truth
+        offset = scatter(error, graph, reduce="mean")[graph]
+        weight = self.options.offset_weight
+        return (error - offset).pow(2).mean() + weight * offset.pow(2).mean()
+
+    def _compared(self, batch: Data) -> tuple[Tensor, Tensor, Tensor]:
+        """Prediction and truth of the particles that count, in units of the targets' spread; their graph."""
         numbers = torch.tensor([TYPE_NAMES.index(t) for t in self.options.particle_type])
         chosen = torch.isin(batch.types, numbers.to(batch.types.device))
         types = batch.types[chosen]
         mean, std = self.network.target_mean[types], self.network.target_std[types]  # type: ignore[index]
         prediction = self.network(batch)[chosen]
-        return (prediction - mean) / std, (batch.y[chosen] - mean) / std
+        return (prediction - mean) / std, (batch.y[chosen] - mean) / std, batch.batch[chosen]
 
     def training_step(self, batch: Data, _: int) -> Tensor:
-        """Mean squared error."""
-        prediction, truth = self._residual(batch)
-        loss = nn.functional.mse_loss(prediction, truth)
+        """The loss of one batch."""
+        loss = self._loss(*self._compared(batch))
         self._losses.append(loss.detach())
         self.log("loss", loss, prog_bar=True, batch_size=1)
         return loss
 
     def validation_step(self, batch: Data, _: int) -> None:
         """Loss and Pearson r, averaged over times, of one configuration."""
-        prediction, truth = self._residual(batch)
+        prediction, truth, graph = self._compared(batch)
         r = np.mean([pearson(p, t) for p, t in zip(prediction.T.cpu(), truth.T.cpu(), strict=True)])
-        self._scores.append((nn.functional.mse_loss(prediction, truth).item(), float(r)))
+        self._scores.append((self._loss(prediction, truth, graph).item(), float(r)))
 
     def on_validation_epoch_end(self) -> None:
         """Average over configurations and devices; Lightning's callbacks choose by the result."""

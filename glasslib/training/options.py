@@ -26,6 +26,10 @@ class TrainingOptions:
     learning_rate, weight_decay, clip :
         AdamW with a one-cycle schedule that peaks at ``learning_rate``; gradients are clipped to
         the norm ``clip``.
+    offset_weight :
+        How much the mean error of a whole configuration counts in the loss beside the errors of its
+        particles relative to it. Below 1, because how fast a configuration is as a whole is hardly
+        in its structure, and would be most of the noise in the gradient of a single one.
     batch_size :
         Configurations per step and device.
     particle_type :
@@ -40,6 +44,7 @@ class TrainingOptions:
     learning_rate: float = 5e-3
     weight_decay: float = 0.1
     clip: float = 1.0
+    offset_weight: float = 0.1
     batch_size: int = 1
     particle_type: str = "A"
     seed: int = 0
@@ -48,6 +53,8 @@ class TrainingOptions:
         for name in ("epochs", "patience", "batch_size", "learning_rate", "clip"):
             if not getattr(self, name) > 0:
                 raise GlassError(f"expected a positive number, got {getattr(self, name)}", field=name)
+        if not 0 <= self.offset_weight <= 1:
+            raise GlassError(f"expected 0 to 1, got {self.offset_weight}", field="offset_weight")
         if self.seed < 0:
             raise GlassError(f"expected 0 or more, got {self.seed}", field="seed")
         if not 0 < self.validation < 1:
