@@ -70,7 +70,8 @@ class PropensityModule(pl.LightningModule):
         error = prediction - truth
         offset = scatter(error, graph, reduce="mean")[graph]
         weight = self.options.offset_weight
-        return (error - offset).pow(2).mean() + weight * offset.pow(2).mean()
+        loss: Tensor = (error - offset).pow(2).mean() + weight * offset.pow(2).mean()
+        return loss
 
     def _compared(self, batch: Data) -> tuple[Tensor, Tensor, Tensor]:
         """Prediction and truth of the particles that count, in units of the targets' spread; their graph."""

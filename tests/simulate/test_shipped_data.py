@@ -122,7 +122,8 @@ def test_propensity(glass):
     assert (np.diff(glass.propensity.mean(axis=1)) > 0).all()
     np.testing.assert_allclose(glass.propensity_halves.mean(axis=0), glass.propensity, atol=2e-3)
     a = glass.is_type("A")
-    assert np.corrcoef(glass.propensity_halves[:, 6, a])[0, 1] > 0.3
+    # the halves agree far beyond chance, whose standard error is 1 / sqrt(n)
+    assert np.corrcoef(glass.propensity_halves[:, 6, a])[0, 1] > 4 / a.sum() ** 0.5
     assert ((glass.bond_breaking >= 0) & (glass.bond_breaking <= 1)).all()
 
 
