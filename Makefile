@@ -25,7 +25,8 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 lab: $(READY)  ## set up, then open the course in JupyterLab; ARGS="--no-browser --port 8899" is passed on
-	$(BIN)/jupyter lab $(ARGS) notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab --ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/00_start_here.ipynb \
+		$(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
 test: $(READY)  ## set up, then run every test, units and notebooks; ARGS="-k graph" is passed on
 	$(BIN)/python -m pytest --nbval -n 2 --dist loadscope $(ARGS)

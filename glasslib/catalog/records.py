@@ -114,7 +114,7 @@ def _bundled() -> Dataset:
     return Dataset(
         name="bundled",
         description="Small Kob-Andersen configurations of our own (LAMMPS), with inherent structures",
-        licence="MIT, as the package",
+        licence="CC-BY-4.0",
         citation="The glasslib developers",
         homepage="comes with the package",
         size=sum((folder / file.path).stat().st_size for file in files if (folder / file.path).exists()),
