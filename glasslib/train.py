@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 
 from glasslib import catalog
 from glasslib.baselines import ConstantPredictor, EnergyPredictor
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(options: argparse.Namespace) -> dict[str, Score]:
-    """Load, train, evaluate, print the table, and write it beside the checkpoint."""
+    """Load, train, evaluate, print the table, and write it beside the checkpoint; return the scores."""
     directory = Path(options.output or f"runs/{options.data}-seed{options.seed}")
     graph = GraphOptions(**_chosen(options, GraphOptions))
     predictor = SE3Predictor(
@@ -64,6 +65,8 @@ def run(options: argparse.Namespace) -> dict[str, Score]:
         train, test = ([g.at_times(options.times) for g in glasses] for glasses in (train, test))
 
     predictor.fit(train, directory=directory, progress=progress, devices=options.devices)
+    if rank_zero_only.rank:  # with several devices, the first process alone goes on
+        return {}
     predictor.save(directory / "model.pt")
     scores = {
         "constant": evaluate(ConstantPredictor().fit(train), test),

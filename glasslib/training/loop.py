@@ -107,7 +107,8 @@ def fit(
     state = torch.load(directory / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
     network.load_state_dict({name.removeprefix("network."): value for name, value in state.items()})
     network.cpu().eval()
-    (directory / "history.json").write_text(json.dumps(module.history, indent=1) + "\n")
+    if trainer.is_global_zero:
+        (directory / "history.json").write_text(json.dumps(module.history, indent=1) + "\n")
     return module.history
 
 
