@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> dict[str, Score]:
         train, test = ([g.at_times(options.times) for g in glasses] for glasses in (train, test))
 
     predictor.fit(train, directory=directory, progress=progress, devices=options.devices)
-    if rank_zero_only.rank:  # with several devices, the first process alone goes on
+    if rank_zero_only.rank:  # type: ignore[attr-defined]  # of several devices the first goes on
         return {}
     predictor.save(directory / "model.pt")
     scores = {
