@@ -44,6 +44,25 @@ def neighbor_pairs(
     -----
     The search is :class:`scipy.spatial.cKDTree` on a torus.
     """
+    i, j, vectors = pairs_within(positions, box, cutoff, source=source)
+    neighbor, center = np.concatenate([j, i]), np.concatenate([i, j])
+    order = np.lexsort((neighbor, center))
+    edge_index = np.stack([neighbor, center])[:, order].astype(np.int64)
+    return edge_index, np.concatenate([vectors, -vectors])[order]
+
+
+def pairs_within(
+    positions: ArrayLike, box: ArrayLike, cutoff: float, *, source: str | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Each pair closer than a cutoff once; parameters and errors are those of :func:`neighbor_pairs`.
+
+    Returns
+    -------
+    i, j : (n_pairs,)
+        The two particles.
+    vectors : (n_pairs, 3)
+        Minimum image of ``positions[j] - positions[i]``.
+    """
     box = np.asarray(box, dtype=float)
     if not (np.isfinite(cutoff) and cutoff > 0):
         raise GlassError(f"expected a positive cutoff, got {cutoff}", source=source, field="cutoff")
@@ -55,10 +74,5 @@ def neighbor_pairs(
             remedy="Use a smaller cutoff or a larger system",
         )
     positions = wrap(positions, box)
-    pairs = cKDTree(positions, boxsize=box).query_pairs(cutoff, output_type="ndarray")
-    vectors = minimum_image(positions[pairs[:, 1]] - positions[pairs[:, 0]], box)
-    neighbor = np.concatenate([pairs[:, 1], pairs[:, 0]])
-    center = np.concatenate([pairs[:, 0], pairs[:, 1]])
-    order = np.lexsort((neighbor, center))
-    edge_index = np.stack([neighbor, center])[:, order].astype(np.int64)
-    return edge_index, np.concatenate([vectors, -vectors])[order]
+    i, j = cKDTree(positions, boxsize=box).query_pairs(cutoff, output_type="ndarray").T
+    return i, j, minimum_image(positions[j] - positions[i], box)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -19,6 +18,7 @@ from glasslib.errors import GlassError
 from glasslib.evaluation import common_times
 from glasslib.glass import Glass
 from glasslib.graph import GraphOptions, build_graph
+from glasslib.readers.boundary import atomic_write
 from glasslib.training import TrainingOptions, fit
 
 FORMAT = "glasslib SE3 1"
@@ -133,17 +133,8 @@ class SE3Predictor:
             "times": None if self.times is None else self.times.tolist(),
             "state": self._trained().state_dict(),
         }
-        path = Path(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with open(temporary, "wb") as file:
-                torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise GlassError(f"cannot write the checkpoint ({error.strerror})", source=path) from error
+        with atomic_write(path) as file:
+            torch.save(state, file)
 
     @classmethod
     def load(cls, path: str | Path) -> SE3Predictor:

@@ -138,8 +138,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _chosen(options: argparse.Namespace, cls: type) -> dict[str, Any]:
     names = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-    if cls is NetworkOptions:
-        names -= {"cutoff"}
     return {name: value for name, value in vars(options).items() if name in names}
 
 

@@ -32,9 +32,10 @@ def cache_folder() -> Path:
 
 def dataset(name: str) -> Dataset:
     """A data set by name."""
-    if name not in datasets():
-        raise GlassError(f"no data set is called {name!r}", remedy=f"The names are {', '.join(datasets())}")
-    return datasets()[name]
+    known = datasets()
+    if name not in known:
+        raise GlassError(f"no data set is called {name!r}", remedy=f"The names are {', '.join(known)}")
+    return known[name]
 
 
 def paths(

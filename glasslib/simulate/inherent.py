@@ -59,11 +59,7 @@ def inherent_structure(glass: Glass, *, cache: bool = True) -> Glass:
             found = minimised(Liquid(lmp, glass.types, glass.box), glass.positions)
         if cache:
             _write(glass, found)
-    return glass.replace(
-        inherent_positions=found.positions,
-        inherent_energies=found.energies,
-        energies=found.thermal_energies,
-    )
+    return _filled(glass, found)
 
 
 def inherent_structures(
@@ -71,12 +67,24 @@ def inherent_structures(
 ) -> list[Glass]:
     """:func:`inherent_structure` of each, with a progress bar, by so many processes (-1: one per core)."""
     glasses = list(glasses)
-    found = {i: glass for i, glass in enumerate(glasses) if not cache or _read(glass) is None}
-    jobs = joblib.Parallel(n_jobs=processes if len(found) > 1 else 1, return_as="generator")(
-        joblib.delayed(inherent_structure)(glass, cache=cache) for glass in found.values()
+    known = [_read(glass) if cache else None for glass in glasses]
+    missing = [glass for glass, found in zip(glasses, known, strict=True) if found is None]
+    jobs = joblib.Parallel(n_jobs=processes if len(missing) > 1 else 1, return_as="generator")(
+        joblib.delayed(inherent_structure)(glass, cache=cache) for glass in missing
     )
-    done = dict(zip(found, tqdm(jobs, "inherent structures", len(found), disable=not progress), strict=True))
-    return [done.get(i) or inherent_structure(glass) for i, glass in enumerate(glasses)]
+    made = iter(list(tqdm(jobs, "inherent structures", len(missing), disable=not progress)))
+    return [
+        next(made) if found is None else _filled(glass, found)
+        for glass, found in zip(glasses, known, strict=True)
+    ]
+
+
+def _filled(glass: Glass, found: Minimum) -> Glass:
+    return glass.replace(
+        inherent_positions=found.positions,
+        inherent_energies=found.energies,
+        energies=found.thermal_energies,
+    )
 
 
 def minimised(liquid: Liquid, positions: FloatArray) -> Minimum:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
-from glasslib.errors import GlassError
-from glasslib.glass import FloatArray, minimum_image, wrap
+from glasslib.glass import FloatArray, minimum_image
+from glasslib.neighbors import pairs_within
 from glasslib.simulate import potential
 
 #: Wave number at the first peak of the structure factor of A, in 1/sigma_AA.
@@ -42,18 +41,6 @@ def relaxation_time(times: ArrayLike, curve: ArrayLike) -> float:
         return float("nan")
     span = slice(below[0] - 1, below[0] + 1)
     return float(np.exp(np.interp(-np.exp(-1), -curve[span], np.log(times[span]))))
-
-
-def pairs_within(
-    positions: ArrayLike, box: ArrayLike, cutoff: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray]:
-    """Each pair closer than ``cutoff`` once: both indices and the vector from the first to the second."""
-    box = np.asarray(box, dtype=float)
-    if cutoff > box.min() / 2:
-        raise GlassError(f"the cutoff {cutoff:g} exceeds half of the box edge {box.min():.4g}", field="box")
-    positions = wrap(positions, box)
-    i, j = cKDTree(positions, boxsize=box).query_pairs(cutoff, output_type="ndarray").T
-    return i, j, minimum_image(positions[j] - positions[i], box)
 
 
 def pair_energies(positions: ArrayLike, types: ArrayLike, box: ArrayLike) -> FloatArray:
@@ -117,34 +104,6 @@ def timestep_shift(positions: ArrayLike, types: ArrayLike, box: ArrayLike, times
     np.add.at(own, j, blocks)
     trace_of_square = (own**2).sum() + 2 * (blocks**2).sum()
     return float(timestep**2 / 4 * trace_of_square / np.trace(own, axis1=1, axis2=2).sum())
-
-
-def radial_distribution(
-    positions: ArrayLike,
-    types: ArrayLike,
-    box: ArrayLike,
-    pair: tuple[int, int],
-    *,
-    r_max: float = 2.5,
-    bins: int = 125,
-) -> tuple[FloatArray, FloatArray]:
-    """g(r) of two species: distances (bin centres) and values, each ``(bins,)``."""
-    types = np.asarray(types)
-    i, j, vectors = pairs_within(positions, box, r_max)
-    a, b = pair
-    ordered = (types[i] == a) & (types[j] == b)
-    swapped = (types[i] == b) & (types[j] == a)
-    r = np.linalg.norm(vectors, axis=1)
-    edges = np.linspace(0, r_max, bins + 1)
-    counts = np.histogram(r[ordered], edges)[0] + np.histogram(r[swapped], edges)[0]
-    n_a, n_b = int((types == a).sum()), int((types == b).sum())
-    expected = (
-        n_a
-        * (n_b - (a == b))
-        * (4 / 3 * np.pi * np.diff(edges**3))
-        / float(np.asarray(box, dtype=float).prod())
-    )
-    return (edges[1:] + edges[:-1]) / 2, counts / expected
 
 
 def broken_bonds(

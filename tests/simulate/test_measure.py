@@ -8,9 +8,11 @@ import pytest
 from scipy.optimize import approx_fprime
 
 from glasslib.errors import GlassError
-from glasslib.glass import minimum_image
+from glasslib.glass import Glass, minimum_image
+from glasslib.neighbors import pairs_within
 from glasslib.simulate import measure, potential
 from glasslib.simulate.lammps import Liquid, instance
+from glasslib.structure import partial_rdf
 
 N = 200
 BOX = potential.box_of(N)
@@ -101,13 +103,14 @@ def test_radial_distribution_is_freuds(liquid_positions):
     # freud wants one query set for AA; it normalises with N where we take N - 1
     a = system[1][TYPES == 0]
     reference.compute((system[0], a), neighbors={"r_max": 2.5, "exclude_ii": True})
-    r, g = measure.radial_distribution(liquid_positions, TYPES, BOX, (0, 0), bins=50)
+    glass = Glass(positions=liquid_positions, types=TYPES, box=BOX)
+    r, g = partial_rdf(glass, "A", "A", r_max=2.5, width=0.05)
     np.testing.assert_allclose(r, reference.bin_centers, rtol=1e-5)
     np.testing.assert_allclose(g * (len(a) - 1) / len(a), reference.rdf, rtol=1e-4, atol=1e-6)
     b = system[1][TYPES == 1]
     reference.compute((system[0], a), query_points=b, neighbors={"r_max": 2.5})
     np.testing.assert_allclose(
-        measure.radial_distribution(liquid_positions, TYPES, BOX, (0, 1), bins=50)[1],
+        partial_rdf(glass, "A", "B", r_max=2.5, width=0.05)[1],
         reference.rdf,
         rtol=1e-4,
         atol=1e-6,
@@ -192,4 +195,4 @@ def test_broken_bonds_against_brute_force(liquid_positions):
 
 def test_pairs_refuse_a_cutoff_beyond_half_the_box(liquid_positions):
     with pytest.raises(GlassError, match="half of the"):
-        measure.pairs_within(liquid_positions, BOX, BOX[0] / 2 + 0.01)
+        pairs_within(liquid_positions, BOX, BOX[0] / 2 + 0.01)
