@@ -27,7 +27,7 @@ FRACTION_A = 0.8
 #: First-neighbour distances, near the first minima of g_AA, g_AB and g_BB (this project's choice).
 FIRST_SHELL = np.array([[1.35, 1.25], [1.25, 1.07]])
 
-SKIN = 0.3
+SKIN = 0.2
 COMMANDS = (
     f"pair_style lj/smooth/linear {CUTOFF.max():g}",
     *(
