@@ -1,11 +1,13 @@
 """The parent trajectory: melt, quench, equilibrate, and start points that have forgotten one another.
 
 It runs in segments. Each starts from positions in a file and velocities drawn from the seed, so a
-segment can be repeated exactly; a killed run repeats the one in hand.
+segment can be repeated exactly; a killed run repeats the one in hand. A restart file, kept with the
+finished data, holds what is needed to go on from the last start point without equilibrating again.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +48,8 @@ class Parent:
         Which of ``protocol.parents`` this is.
     folder :
         Its working files.
+    restart :
+        File that :meth:`save_restart` wrote, or will write.
     liquid :
         Where it runs.
     progress :
@@ -55,10 +59,31 @@ class Parent:
     protocol: Protocol
     number: int
     folder: Path
+    restart: Path
     liquid: Liquid
     progress: Callable[[float], object] = lambda _: None
     _memory: dict[Path, dict[str, Any]] = field(default_factory=dict, init=False, repr=False)
+    _restored: int = field(default=0, init=False, repr=False)
     _equilibrated: tuple[dict[str, Any], FloatArray] | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Take up where the restart file ends; a damaged one counts as missing."""
+        saved = read_arrays(self.restart)
+        if saved is not None:
+            self._equilibrated = json.loads(str(saved["checks"])), saved["equilibrated"]
+            self._restored = int(saved["index"])
+            if self._restored > 0:
+                last = {"positions": saved["positions"], "memory": saved["memory"]}
+                self._memory[self._start_path(self._restored)] = last
+
+    def save_restart(self, index: int) -> None:
+        """Write what is needed to go on from start point ``index``, or from a later one restored before."""
+        index = max(index, self._restored)
+        positions, checks = self.start(index)
+        memory = checks.get("memory_of_previous_start", {"value": np.nan})["value"]
+        last = {"index": index, "positions": positions, "memory": memory}
+        equilibrated, checks = self.start(0)
+        write_arrays(self.restart, {**last, "equilibrated": equilibrated, "checks": json.dumps(checks)})
 
     def start(self, index: int) -> tuple[FloatArray, dict[str, Any]]:
         """Start point ``index``: positions ``(n_particles, 3)`` and the checks it passed."""
@@ -74,9 +99,11 @@ class Parent:
     def ahead(self, last_start: int) -> float:
         """LJ time still to run for the start points up to ``last_start``, unless it must be extended."""
         p = self.protocol
-        segments = [i for i in range(1, (p.ageing + p.window) // SEGMENT + 1) if not self._path(i).exists()]
-        starts = [i for i in range(1, last_start + 1) if not self._start_path(i).exists()]
-        return (SEGMENT * len(segments) + p.spacing * len(starts)) * p.tau
+        needed = 0 if self._equilibrated else (p.ageing + p.window) // SEGMENT
+        segments = [i for i in range(1, needed + 1) if not self._path(i).exists()]
+        here = [i for i in range(1, last_start + 1) if self._has(self._start_path(i))]
+        starts = last_start - max(here, default=0)
+        return (SEGMENT * len(segments) + p.spacing * starts) * p.tau
 
     def equilibrate(self) -> tuple[dict[str, Any], FloatArray]:
         """Run until both halves of the window agree: the numbers compared, and where it ended."""
@@ -148,6 +175,9 @@ class Parent:
 
     def _start_path(self, index: int) -> Path:
         return self.folder / f"start-{index:04d}.npz"
+
+    def _has(self, path: Path) -> bool:
+        return path in self._memory or path.exists()
 
     def _kept(self, path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """From memory, else from the file, else made now and kept in both.

@@ -69,10 +69,19 @@ class Task:
 
     @property
     def segments(self) -> Path:
-        """Folder of the parent's working files; its name tells protocols apart that differ."""
+        """Folder of the parent's working files."""
         p = self.protocol
-        own = p.digest("times", "replicas", "parents")
-        return self.work / f"T{p.temperature:.2f}" / p.split / f"{own}-{self.parent}"
+        return self.work / f"T{p.temperature:.2f}" / p.split / self._own_name
+
+    @property
+    def restart(self) -> Path:
+        """File from which the parent goes on without its working files."""
+        return self.path(0).parent / f"{self._own_name}.restart"
+
+    @property
+    def _own_name(self) -> str:
+        """Of the parent; tells protocols apart whose parents differ."""
+        return f"{self.protocol.digest('times', 'replicas', 'parents')}-{self.parent}"
 
     def path(self, index: int) -> Path:
         """Of a finished configuration; files are numbered from 001."""
@@ -135,7 +144,7 @@ def run(task: Task, log_file: Path | None = None) -> None:
         return
     with _logging_to(log_file), lammps.instance() as lmp:
         liquid = lammps.Liquid(lmp, p.types, p.box)
-        parent = Parent(p, task.parent, task.segments, liquid)
+        parent = Parent(p, task.parent, task.segments, task.restart, liquid)
         ahead = parent.ahead(missing[-1] // p.parents) + len(missing) * p.replicas * p.times[-1]
         if liquid.is_main:
             log.info("%s: %d configurations to make", task.name, len(missing))
@@ -156,6 +165,7 @@ def run(task: Task, log_file: Path | None = None) -> None:
                 seconds = time.perf_counter() - begin
                 if liquid.is_main:
                     _finish(task, index, glass, checks, int(lmp.version()))
+                    parent.save_restart(index // p.parents)
                     log.info("%s: %03d took %.0f s, %s", task.name, index + 1, seconds, _rate(p, seconds))
 
 

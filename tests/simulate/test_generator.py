@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from glasslib.readers import load
 from glasslib.simulate import measure, production
 from glasslib.simulate.__main__ import SETS, main
 from glasslib.simulate.lammps import Liquid
+from glasslib.simulate.parent import Parent
 from glasslib.simulate.production import produce, tasks
 from glasslib.simulate.protocol import Protocol, default_times, expected_tau
 
@@ -88,7 +90,7 @@ def made(tmp_path_factory) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Bytes of each finished file."""
+    """Bytes of each configuration."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.npz"))}
 
 
@@ -113,6 +115,39 @@ def test_the_data_do_not_depend_on_how_the_work_is_shared(tmp_path):
     one = contents(tmp_path / "one")
     assert list(one) == [f"T1.00/train/{number:03d}.npz" for number in (1, 2, 3)]
     assert one == contents(tmp_path / "two") == contents(tmp_path / "three")
+
+
+def test_a_restart_file_replaces_the_working_files(made, tmp_path, monkeypatch):
+    whole, added = tmp_path / "whole", tmp_path / "added"
+    protocol = Protocol(1.0, **TINY)
+    produce(tasks(protocol, 4, whole, tmp_path / "work"))
+    shutil.copytree(made / "out", added)  # two configurations, and where their parent stands
+
+    monkeypatch.setattr(Parent, "equilibrate", lambda self: pytest.fail("equilibrated again"))
+    starts = []
+    forget = Parent._forget
+    monkeypatch.setattr(Parent, "_forget", lambda *of: starts.append(of[2]) or forget(*of))
+    produce(tasks(protocol, 3, added, tmp_path / "no-work"))
+    assert starts == [2]
+    (added / "T1.00/train/002.npz").unlink()  # a hole is filled, and the parent still stands where it stood
+    produce(tasks(protocol, 3, added, tmp_path / "no-work-either"))
+    assert starts == [2, 1]
+    produce(tasks(protocol, 4, added, tmp_path / "none-at-all"))
+    assert starts == [2, 1, 3]
+    assert contents(added) == contents(whole)
+    sums = (added / "SHA256SUMS").read_text()
+    assert sums == (whole / "SHA256SUMS").read_text()
+    assert "restart" not in sums
+
+
+def test_a_damaged_restart_file_counts_as_missing(made, tmp_path):
+    protocol = Protocol(1.0, **TINY)
+    (task,) = tasks(protocol, 2, tmp_path / "out", tmp_path / "work")
+    task.restart.parent.mkdir(parents=True)
+    task.restart.write_bytes(b"PK, but no more")
+    produce([task])
+    assert contents(tmp_path / "out") == contents(made / "out")
+    assert len(task.restart.read_bytes()) > 5000
 
 
 def test_a_file_holds_what_it_should(made):
