@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import NoReturn
 
 from glasslib.errors import GlassError
+from glasslib.simulate.cluster import on_dask
 from glasslib.simulate.production import Task, produce, tasks, write_checksums
 from glasslib.simulate.protocol import SPLITS, Protocol
 
@@ -36,12 +40,15 @@ def main(arguments: list[str] | None = None) -> int:
     """The command; returns the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    if current_thread() is main_thread():  # a scheduler's SIGTERM ends the worker processes too, as Ctrl-C does
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if options.checksums:
             print(f"{write_checksums(options.out)} files in {options.out / 'SHA256SUMS'}")
             return 0
         todo = _whole(options) if options.set else _asked(options, parser)
-        produce(todo, processes=options.processes, log_file=options.work / "log.txt")
+        with on_dask(options.dask) if options.dask else nullcontext(options.processes) as processes:
+            produce(todo, processes=processes, log_file=options.work / "log.txt")
         write_checksums(options.out)
     except GlassError as error:
         print(f"glasslib.simulate: {error}", file=sys.stderr)
@@ -114,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--work", type=Path, default=Path("runs/simulate"), help="working files, default %(default)s")
     add("--shard", type=_shard, default=(0, 1), metavar="i/n", help="only the parents i, i+n, ... (from 0)")
     add("--processes", type=int, default=1, help="parents that run at the same time, default %(default)s")
+    add("--dask", metavar="ADDRESS", help="of a Dask scheduler whose workers run the parents instead")
     add("--keep-end-positions", action="store_true", help="also store every end point (large)")
     add("--set", choices=SETS, help="a whole data set: small (ships with the package) or full")
     add("--checksums", action="store_true", help="only write OUT/SHA256SUMS anew")
