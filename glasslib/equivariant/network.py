@@ -12,7 +12,8 @@ from torch_geometric.data import Data
 
 from glasslib.equivariant.averaging import NeighborAverage
 from glasslib.equivariant.basis import GaussianBasis
-from glasslib.equivariant.convolution import Convolution, Neighborhoods, neighborhoods
+from glasslib.equivariant.factorised import FactorisedConvolution
+from glasslib.equivariant.neighborhoods import Neighborhoods, neighborhoods
 from glasslib.glass import TYPE_NAMES
 
 
@@ -181,7 +182,7 @@ class Layer(nn.Module):
         self.gate = e3nn_nn.Gate(
             scalars, [torch.nn.functional.silu for _ in scalars], gates, [torch.sigmoid for _ in gates], gated
         )
-        self.convolution = Convolution(
+        self.convolution = FactorisedConvolution(
             irreps_in,
             self.gate.irreps_in,
             l_max=options.l_max,

@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command; returns the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if current_thread() is main_thread():  # a scheduler's SIGTERM ends the worker processes too, as Ctrl-C does
+    if current_thread() is main_thread():  # SIGTERM ends the workers too, as Ctrl-C does
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if options.checksums:
