@@ -1,5 +1,6 @@
 """Opponents of the network, with the same face: ``fit(glasses)`` and ``predict(glass)``."""
 
+from glasslib.baselines.interaction import InteractionNetwork
 from glasslib.baselines.simple import ConstantPredictor, EnergyPredictor
 
-__all__ = ["ConstantPredictor", "EnergyPredictor"]
+__all__ = ["ConstantPredictor", "EnergyPredictor", "InteractionNetwork"]

@@ -1,0 +1,325 @@
+"""A training step of the equivariant network's layers: ours against the same layers made with e3nn.
+
+    python benchmarks/convolution.py                 # N = 4096, all ways
+    python benchmarks/convolution.py --sizes         # also cost against N (ours), a figure with the exponent
+    python benchmarks/convolution.py --memory        # also peak memory: a step, a million particles
+
+Three layers (convolution, self-interaction, gate), 32 scalars, 16 vectors, 8 of l = 2, 8 radial functions,
+r_c = 2: the same weights and, to rounding, the same outputs in every row. A step is forward, backward and
+AdamW. Ways to get there:
+
+fast                 glasslib's FactorisedConvolution
+readable             glasslib's Convolution, pair by pair
+e3nn, usual form     o3.TensorProduct with weights made for each pair (uvw), 4800 weights a pair
+e3nn, weights after  o3.TensorProduct without weights on each pair, summed over neighbours for each radial
+                     function, then the weights on particles: the cheapest way we found with e3nn
+the same compiled    its products under torch.compile, as e3nn recommends
+
+The floor is the time of one large matrix product with as many operations as those of `fast`, measured on
+the spot. Ways take turns, the median counts. Writes results/convolution.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import e3nn
+import numpy as np
+import torch
+from e3nn import o3
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from glasslib import catalog
+from glasslib.equivariant import Convolution, FactorisedConvolution, GaussianBasis, neighborhoods
+from glasslib.equivariant.network import Layer, NetworkOptions
+from glasslib.glass import wrap
+from glasslib.neighbors import neighbor_pairs
+from glasslib.plots import curves
+
+RESULTS = Path(__file__).parent / "results"
+CUTOFF, N_RADIAL = 2.0, 8
+HIDDEN = {
+    1: "32x0e + 16x1o",
+    2: "32x0e + 16x1o + 8x2e",
+    3: "32x0e + 16x1o + 8x2e + 4x3o",
+}
+
+
+def liquid(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and box of about n particles at the liquid's density: a shipped glass, repeated or cut."""
+    (glass,) = catalog.load("bundled", "test", temperature=0.64, limit=1)
+    assert glass.inherent_positions is not None
+    positions, box = wrap(glass.inherent_positions, glass.box), glass.box
+    while len(positions) < n:
+        axis = int(box.argmin())
+        shift = np.eye(3)[axis] * box
+        positions, box = np.concatenate([positions, positions + shift]), box + shift
+    side = box * (n / len(positions)) ** (1 / 3) if n < len(positions) else box
+    return positions[(positions < side).all(axis=1)], side
+
+
+class Edges:
+    """What e3nn's ways are given: pairs, their harmonics and radial functions."""
+
+    def __init__(self, index: Tensor, vector: Tensor, n: int, l_max: int) -> None:
+        self.index, self.n = index, n
+        self.radial = GaussianBasis(N_RADIAL, CUTOFF)(vector.norm(dim=1))
+        self.harmonics = o3.spherical_harmonics(list(range(l_max + 1)), vector, True, "component")
+
+
+class E3nnWeightsOnPairs(Convolution):
+    """Weights for each pair, then o3.TensorProduct."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.order = sorted(self.paths, key=lambda path: path.out)
+        self.product = o3.TensorProduct(
+            o3.Irreps([(1, (l1, (-1) ** l1)) for l1 in range(self.l_max + 1)]),
+            self.irreps_in,
+            self.irreps_out,
+            [(p.l1, p.entry, p.out, "uvw", True) for p in self.order],
+            path_normalization="none",
+            shared_weights=False,
+            internal_weights=False,
+        )
+
+    def forward(self, features: Tensor, edges: Edges) -> Tensor:
+        weights = self.scaled_weights()
+        flat = torch.cat([weights[p.out][p.rows].reshape(N_RADIAL, -1) for p in self.order], dim=1)
+        j, i = edges.index
+        messages = self.product(edges.harmonics, features[j], edges.radial @ flat)
+        return messages.new_zeros(edges.n, messages.shape[1]).index_add(0, i, messages) * self.scale
+
+
+class E3nnWeightsAfter(Convolution):
+    """o3.TensorProduct without weights on pairs, a sum for each radial function, then the weights."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        found = {(p.l1, p.entry, self.irreps_out[p.out].ir): None for p in self.paths}
+        self.products = list(found)
+        between = o3.Irreps([(self.irreps_in[entry].mul, ir) for _, entry, ir in self.products])
+        self.pieces = between.slices()
+        self.product = o3.TensorProduct(
+            o3.Irreps([(1, (l1, (-1) ** l1)) for l1 in range(self.l_max + 1)]),
+            self.irreps_in,
+            between,
+            [(l1, entry, k, "uvv", False) for k, (l1, entry, _) in enumerate(self.products)],
+            path_normalization="none",
+        )
+
+    def forward(self, features: Tensor, edges: Edges) -> Tensor:
+        j, i = edges.index
+        messages = self.product(edges.harmonics, features[j])
+        zero = messages.new_zeros(edges.n, messages.shape[1])
+        sums = torch.stack(
+            [zero.index_add(0, i, messages * edges.radial[:, k : k + 1]) for k in range(N_RADIAL)], dim=1
+        )
+        outputs = []
+        for out, ((_, ir), weight) in enumerate(zip(self.irreps_out, self.scaled_weights(), strict=True)):
+            columns = []
+            for path in self.paths:
+                if path.out == out:
+                    piece = sums[:, :, self.pieces[self.products.index((path.l1, path.entry, ir))]]
+                    columns.append(piece.unflatten(2, (-1, ir.dim)).flatten(1, 2))
+            outputs.append(torch.einsum("nrm,rc->ncm", torch.cat(columns, dim=1), weight).flatten(1))
+        return torch.cat(outputs, dim=1) * self.scale
+
+
+def stack(form: type[Convolution], l_max: int) -> nn.ModuleList:
+    """Three layers with the given form of the convolution; the same weights for every form."""
+    torch.manual_seed(0)
+    options = NetworkOptions(hidden=HIDDEN[l_max], l_max=l_max, n_radial=N_RADIAL, cutoff=CUTOFF)
+    inputs, hidden = o3.Irreps("3x0e + 1x1o"), o3.Irreps(options.hidden)
+    layers = nn.ModuleList(Layer(hidden if k else inputs, hidden, options) for k in range(3))
+    for layer in layers:
+        ours = layer.convolution
+        layer.convolution = form(
+            ours.irreps_in, ours.irreps_out, l_max=l_max, n_radial=N_RADIAL, n_neighbors=options.n_neighbors
+        )
+        layer.convolution.load_state_dict(ours.state_dict(), strict=False)
+    return layers
+
+
+def training_step(layers: nn.ModuleList, inputs: Tensor, around) -> Callable[[], Tensor]:
+    """A function that does one step and returns the outputs."""
+    optimizer = torch.optim.AdamW(layers.parameters(), lr=1e-9)
+
+    def step() -> Tensor:
+        optimizer.zero_grad()
+        features = inputs
+        for layer in layers:
+            features = layer(features, around)
+        features.square().mean().backward()
+        optimizer.step()
+        return features.detach()
+
+    return step
+
+
+def seconds(run: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    run()
+    return time.perf_counter() - begin
+
+
+class Setting:
+    """Particles, their pairs, inputs."""
+
+    def __init__(self, n: int, l_max: int) -> None:
+        positions, box = liquid(n)
+        self.n, self.l_max = len(positions), l_max
+        begin = time.perf_counter()
+        index, vector = neighbor_pairs(positions, box, CUTOFF)
+        self.index, self.vector = torch.from_numpy(index), torch.tensor(vector, dtype=torch.float32)
+        self.neighborhoods = neighborhoods(
+            self.index, self.vector, self.n, GaussianBasis(N_RADIAL, CUTOFF), l_max
+        )
+        self.build_seconds = time.perf_counter() - begin
+        self.inputs = torch.randn(self.n, 6, generator=torch.Generator().manual_seed(1))
+
+    def step(self, form: type[Convolution], compiled: bool = False) -> Callable[[], Tensor]:
+        layers = stack(form, self.l_max)
+        if compiled:
+            for layer in layers:
+                layer.convolution.product = torch.compile(layer.convolution.product, dynamic=False)
+        ours = form in (Convolution, FactorisedConvolution)
+        edges = self.neighborhoods if ours else Edges(self.index, self.vector, self.n, self.l_max)
+        return training_step(layers, self.inputs, edges)
+
+
+def floor(step: Callable[[], object]) -> tuple[float, float]:
+    """Operations of a step, and seconds that one matrix product with as many takes."""
+    with FlopCounterMode(display=False) as counter:
+        step()
+    operations = counter.get_total_flops()
+    a = torch.randn(2048, 2048)
+    rate = 2 * 2048**3 / min(seconds(lambda: a @ a) for _ in range(5))
+    return operations, operations / rate
+
+
+def compare(n: int, l_max: int, ways: dict[str, tuple[type[Convolution], bool]], turns: int) -> dict:
+    setting = Setting(n, l_max)
+    steps = {name: setting.step(*way) for name, way in ways.items()}
+    outputs = {name: step() for name, step in steps.items()}  # compiles, and warms up
+    for name, output in outputs.items():
+        gap = (output - outputs["fast"]).abs().max() / outputs["fast"].abs().max()
+        assert gap < 1e-4, f"{name} differs from fast by {gap:.1e}"
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(turns):
+        for name, step in steps.items():
+            times[name].append(seconds(step))
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    operations, least = floor(steps["fast"])
+    weights = sum(p.numel() for p in stack(FactorisedConvolution, l_max).parameters())
+    print(f"\nN = {setting.n}, {len(setting.vector)} pairs, l_max = {l_max}, {weights} weights")
+    for name, value in medians.items():
+        print(f"  {name:<20} {value:8.3f} s   {value / medians['fast']:7.1f} x fast")
+    ours = medians["fast"]
+    print(f"  floor: {operations / 1e9:.1f} GFLOP in {least:.3f} s; fast takes {ours / least:.1f} times that")
+    print(f"  graph build {setting.build_seconds:.3f} s, {setting.build_seconds / ours:.0%} of a step")
+    return {
+        "n": setting.n,
+        "l_max": l_max,
+        "weights": weights,
+        "threads": torch.get_num_threads(),
+        "seconds": times,
+        "floor_seconds": least,
+        "operations": operations,
+        "build_seconds": setting.build_seconds,
+    }
+
+
+def against_size(l_max: int, turns: int) -> list[dict[str, float]]:
+    """Cost of a step of ours from 512 to 32768 particles."""
+    rows = []
+    for n in (512, 1024, 2048, 4096, 8192, 16384, 32768):
+        setting = Setting(n, l_max)
+        step = setting.step(FactorisedConvolution)
+        step()
+        rows.append({"n": setting.n, "seconds": statistics.median(seconds(step) for _ in range(turns))})
+        print(f"  N = {setting.n:>6}: {rows[-1]['seconds']:.3f} s", flush=True)
+    return rows
+
+
+def exponent(rows: list[dict[str, float]]) -> float:
+    """Of cost against N, by least squares on logarithms from N = 2048 on, where overhead no longer counts."""
+    large = [row for row in rows if row["n"] > 1500]
+    slope, _ = np.polyfit(*(np.log([row[key] for row in large]) for key in ("n", "seconds")), 1)
+    return float(slope)
+
+
+def memory(task: str) -> None:
+    """Print the peak memory in GB of this process for one task, and what importing alone took."""
+
+    def peak() -> float:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+    at_start = peak()
+    if task == "step":
+        step = Setting(4096, 2).step(FactorisedConvolution)
+        for _ in range(3):
+            step()
+    else:
+        setting = Setting(1_000_000, 2)
+        with torch.no_grad():
+            features = setting.inputs
+            for layer in stack(FactorisedConvolution, 2):
+                features = layer(features, setting.neighborhoods)
+        assert features.isfinite().all()
+    print(json.dumps({"task": task, "peak_gb": peak(), "after_imports_gb": at_start}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--no-compile", action="store_true", help="without the compiled rows")
+    parser.add_argument("--sizes", action="store_true", help="also cost against N")
+    parser.add_argument("--memory", action="store_true", help="also peak memory")
+    parser.add_argument("--task", choices=("step", "million"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.task:
+        memory(options.task)
+        return
+    RESULTS.mkdir(exist_ok=True)
+    found: dict = {"torch": torch.__version__, "e3nn": e3nn.__version__}
+    ways = {"fast": (FactorisedConvolution, False), "e3nn, weights after": (E3nnWeightsAfter, False)}
+    if not options.no_compile:
+        ways["the same compiled"] = (E3nnWeightsAfter, True)
+    every = {**ways, "readable": (Convolution, False), "e3nn, usual form": (E3nnWeightsOnPairs, False)}
+    found["comparisons"] = [compare(512, 2, every, options.turns)]
+    found["comparisons"] += [compare(4096, l_max, ways, options.turns) for l_max in (1, 2, 3)]
+    if options.sizes:
+        print("\ncost against N, l_max = 2")
+        found["sizes"] = against_size(2, options.turns)
+        found["exponent"] = exponent(found["sizes"])
+        print(f"  exponent {found['exponent']:.2f}")
+        line = ([row["n"] for row in found["sizes"]], [row["seconds"] for row in found["sizes"]])
+        name = f"N^{found['exponent']:.2f}"
+        curves({name: line}, "particles", "seconds a training step", log_x=True, log_y=True).write_html(
+            RESULTS / "convolution.html", include_plotlyjs="cdn"
+        )
+    if options.memory:
+        found["memory"] = []
+        for task in ("step", "million"):
+            done = subprocess.run(
+                [sys.executable, __file__, "--task", task], check=True, capture_output=True, text=True
+            )
+            found["memory"].append(json.loads(done.stdout))
+            print(found["memory"][-1])
+    (RESULTS / "convolution.json").write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
