@@ -130,19 +130,9 @@ def ceiling(glasses: Sequence[Glass], *, particle_type: str = "A") -> Score:
     GlassError
         When a configuration does not know its two halves.
     """
-    for glass in glasses:
-        if glass.propensity_halves is None:
-            raise GlassError(
-                "is missing: the ceiling needs both halves of the replicas",
-                source=glass.source,
-                field="propensity_halves",
-            )
-    first = [glass.propensity_halves[0] for glass in glasses if glass.propensity_halves is not None]
-    halves = [
-        glass.replace(propensity=glass.propensity_halves[1])
-        for glass in glasses
-        if glass.propensity_halves is not None
-    ]
+    common_times(glasses)
+    first, second = zip(*(glass.require("propensity_halves") for glass in glasses), strict=True)
+    halves = [glass.replace(propensity=half) for glass, half in zip(glasses, second, strict=True)]
     raw = score(first, halves, particle_type=particle_type, n_bootstrap=1)
     each = _reliability(raw.each)
     return Score(raw.times, each, each.mean(0), _reliability(raw.pooled), bootstrap_interval(each))
@@ -167,13 +157,13 @@ def common_times(glasses: Sequence[Glass]) -> FloatArray:
         raise GlassError("no configurations were given")
     times: FloatArray | None = None
     for glass in glasses:
-        if glass.times is None or glass.propensity is None:
-            raise GlassError("is missing", source=glass.source, field="propensity")
+        glass.require("propensity")
+        own = glass.require("times")
         if times is None:
-            times = glass.times
-        elif times.shape != glass.times.shape or not np.allclose(times, glass.times, rtol=1e-6, atol=0):
+            times = own
+        elif times.shape != own.shape or not np.allclose(times, own, rtol=1e-6, atol=0):
             raise GlassError(
-                f"times {glass.times} differ from {times} of the first configuration",
+                f"times {own} differ from {times} of the first configuration",
                 source=glass.source,
                 field="times",
                 remedy="Select common ones with glass.at_times(times)",

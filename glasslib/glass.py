@@ -26,6 +26,12 @@ TYPE_NAMES = ("A", "B")
 FloatArray = NDArray[np.float64]
 
 
+_COMPUTE = "Compute it with glasslib.simulate.inherent_structure(glass)"
+
+#: What to do about a missing field.
+REMEDIES = {"inherent_positions": _COMPUTE, "inherent_energies": _COMPUTE, "energies": _COMPUTE}
+
+
 @dataclass(frozen=True, eq=False)
 class Glass:
     """One configuration: its structure and, where known, how its particles will move.
@@ -183,6 +189,19 @@ class Glass:
             raise GlassError(f"unknown particle type {name!r}; the types are {', '.join(TYPE_NAMES)}")
         mask: NDArray[np.bool_] = self.types == TYPE_NAMES.index(name)
         return mask
+
+    def require(self, name: str) -> FloatArray:
+        """A field that may be None, such as ``"propensity"``; GlassError with a remedy where it is."""
+        value: FloatArray | None = getattr(self, name)
+        if value is None:
+            raise GlassError("is missing", source=self.source, field=name, remedy=REMEDIES.get(name))
+        return value
+
+    def positions_in(self, structure: str) -> FloatArray:
+        """Positions ``(n_particles, 3)`` in the ``"thermal"`` or the ``"inherent"`` structure."""
+        if structure not in ("thermal", "inherent"):
+            raise GlassError(f"expected 'thermal' or 'inherent', got {structure!r}", field="structure")
+        return self.positions if structure == "thermal" else self.require("inherent_positions")
 
     def replace(self, **changes: Any) -> Glass:
         """A copy with some fields changed, checked anew."""

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch_geometric.data import Data
 
-from glasslib.errors import GlassError
 from glasslib.glass import TYPE_NAMES, Glass, minimum_image
 from glasslib.neighbors import neighbor_pairs
 
@@ -53,11 +52,6 @@ class GraphOptions:
         """Number of vector inputs of a particle."""
         return int(self.displacement)
 
-    @property
-    def needs_inherent(self) -> bool:
-        """Whether a Glass must know its inherent structure."""
-        return self.structure == "inherent" or self.displacement
-
 
 def build_graph(
     glass: Glass, options: GraphOptions | None = None, *, dtype: torch.dtype = torch.float32
@@ -91,24 +85,16 @@ def build_graph(
         When the Glass lacks what the options ask for, or its box is too small.
     """
     options = options or GraphOptions()
-    if options.structure not in ("thermal", "inherent"):
-        raise GlassError(f"expected 'thermal' or 'inherent', got {options.structure!r}", field="structure")
-    inherent = options.structure == "inherent"
-    if options.needs_inherent:
-        _require(glass, "inherent_positions")
-    positions = glass.inherent_positions if inherent else glass.positions
-    assert positions is not None
+    positions = glass.positions_in(options.structure)
     edge_index, vectors = neighbor_pairs(positions, glass.box, options.cutoff, source=glass.source)
 
     scalars = [np.eye(len(TYPE_NAMES))[glass.types]]
     if options.energy:
-        name = "inherent_energies" if inherent else "energies"
-        _require(glass, name)
-        scalars.append(getattr(glass, name)[:, None])
+        name = "inherent_energies" if options.structure == "inherent" else "energies"
+        scalars.append(glass.require(name)[:, None])
     node_vectors = np.zeros((len(glass), 0, 3))
     if options.displacement:
-        assert glass.inherent_positions is not None
-        shift = minimum_image(glass.inherent_positions - glass.positions, glass.box)
+        shift = minimum_image(glass.require("inherent_positions") - glass.positions, glass.box)
         node_vectors = shift[:, None, :]
 
     data = Data(
@@ -136,13 +122,3 @@ def _averaging(positions: np.ndarray, glass: Glass, options: GraphOptions) -> tu
     order = np.lexsort(index)
     index, weight = index[:, order], np.exp(-distance[order] / options.averaging_length)
     return index, weight
-
-
-def _require(glass: Glass, name: str) -> None:
-    if getattr(glass, name) is None:
-        raise GlassError(
-            "is missing, and the graph needs it",
-            source=glass.source,
-            field=name,
-            remedy="Compute it with glasslib.simulate.inherent_structure(glass)",
-        )

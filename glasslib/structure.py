@@ -59,13 +59,9 @@ def partial_rdf(
     ----------
     Hansen and McDonald, *Theory of Simple Liquids*, section 2.5.
     """
-    if structure not in ("thermal", "inherent"):
-        raise GlassError(f"expected 'thermal' or 'inherent', got {structure!r}", field="structure")
     if not 0 < width <= r_max:
         raise GlassError(f"expected 0 < width <= r_max, got {width} and {r_max}", field="width")
-    positions = glass.positions if structure == "thermal" else glass.inherent_positions
-    if positions is None:
-        raise GlassError("is missing", source=glass.source, field="inherent_positions")
+    positions = glass.positions_in(structure)
     is_first, is_second = glass.is_type(first), glass.is_type(second)
     n_pairs = int(is_first.sum()) * int(is_second.sum() - (first == second))
     if n_pairs <= 0:

@@ -116,3 +116,8 @@ def test_table_has_a_row_per_predictor_and_time(glass):
     text = table({"oracle": evaluate(Oracle(), [glass])}).splitlines()
     assert len(text) == 3
     assert text[1].split() == ["oracle", "1", "1.000", "1.000", "to", "1.000", "1.000"]
+
+
+def test_the_ceiling_of_nothing_is_refused():
+    with pytest.raises(GlassError, match="no configurations"):
+        ceiling([])

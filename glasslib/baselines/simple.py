@@ -39,7 +39,7 @@ class EnergyPredictor:
     def fit(self, glasses: Sequence[Glass]) -> EnergyPredictor:
         """Least squares over training particles; ``lines`` is ``(n_types, n_times, 2)``."""
         y, types = _targets(glasses)
-        energies = np.concatenate([_energies(glass) for glass in glasses])
+        energies = np.concatenate([glass.require("inherent_energies") for glass in glasses])
         lines = np.zeros((len(TYPE_NAMES), len(y), 2))
         for number in range(len(TYPE_NAMES)):
             chosen = types == number
@@ -53,30 +53,16 @@ class EnergyPredictor:
         if self.lines is None:
             raise GlassError("call fit before predict")
         slope, offset = self.lines[glass.types].transpose(2, 1, 0)
-        line: FloatArray = slope * _energies(glass) + offset
+        line: FloatArray = slope * glass.require("inherent_energies") + offset
         return line
 
 
 def _targets(glasses: Sequence[Glass]) -> tuple[FloatArray, np.ndarray]:
-    for glass in glasses:
-        if glass.propensity is None:
-            raise GlassError("is missing", source=glass.source, field="propensity")
     if not glasses:
         raise GlassError("no configurations were given")
-    y = np.concatenate([g.propensity for g in glasses if g.propensity is not None], axis=1)
+    y = np.concatenate([glass.require("propensity") for glass in glasses], axis=1)
     return y, np.concatenate([g.types for g in glasses])
 
 
 def _mean(values: FloatArray) -> FloatArray:
     return values.mean(axis=1) if values.shape[1] else np.zeros(len(values))
-
-
-def _energies(glass: Glass) -> FloatArray:
-    if glass.inherent_energies is None:
-        raise GlassError(
-            "is missing",
-            source=glass.source,
-            field="inherent_energies",
-            remedy="Compute it with glasslib.simulate.inherent_structure(glass)",
-        )
-    return glass.inherent_energies

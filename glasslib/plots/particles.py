@@ -179,11 +179,7 @@ def slice_map(
         raise GlassError(f"expected 0, 1 or 2, got {axis!r}", field="axis")
     if not 0 < thickness <= glass.box[axis]:
         raise GlassError(f"expected 0 < thickness <= {glass.box[axis]:g}, got {thickness}", field="thickness")
-    if structure not in ("thermal", "inherent"):
-        raise GlassError(f"expected 'thermal' or 'inherent', got {structure!r}", field="structure")
-    positions = glass.positions if structure == "thermal" else glass.inherent_positions
-    if positions is None:
-        raise GlassError("is missing", source=glass.source, field="inherent_positions")
+    positions = glass.positions_in(structure)
     values = checked(values, glass)
     if values.ndim != 1:
         raise GlassError(f"expected shape ({len(glass)},), got {values.shape}", field="values")
