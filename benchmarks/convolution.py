@@ -6,7 +6,7 @@
 
 Three layers (convolution, self-interaction, gate), 32 scalars, 16 vectors, 8 of l = 2, 8 radial functions,
 r_c = 2: the same weights and, to rounding, the same outputs in every row. A step is forward, backward and
-AdamW. Ways to get there:
+AdamW, with harmonics and radial functions made anew, as in training. Ways to get there:
 
 fast                 glasslib's FactorisedConvolution
 readable             glasslib's Convolution, pair by pair
@@ -39,7 +39,13 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from glasslib import catalog
-from glasslib.equivariant import Convolution, FactorisedConvolution, GaussianBasis, neighborhoods
+from glasslib.equivariant import (
+    Convolution,
+    FactorisedConvolution,
+    GaussianBasis,
+    Neighborhoods,
+    neighborhoods,
+)
 from glasslib.equivariant.network import Layer, NetworkOptions
 from glasslib.glass import wrap
 from glasslib.neighbors import neighbor_pairs
@@ -150,13 +156,13 @@ def stack(form: type[Convolution], l_max: int) -> nn.ModuleList:
     return layers
 
 
-def training_step(layers: nn.ModuleList, inputs: Tensor, around) -> Callable[[], Tensor]:
+def training_step(layers: nn.ModuleList, inputs: Tensor, geometry: Callable) -> Callable[[], Tensor]:
     """A function that does one step and returns the outputs."""
     optimizer = torch.optim.AdamW(layers.parameters(), lr=1e-9)
 
     def step() -> Tensor:
         optimizer.zero_grad()
-        features = inputs
+        features, around = inputs, geometry()
         for layer in layers:
             features = layer(features, around)
         features.square().mean().backward()
@@ -181,9 +187,7 @@ class Setting:
         begin = time.perf_counter()
         index, vector = neighbor_pairs(positions, box, CUTOFF)
         self.index, self.vector = torch.from_numpy(index), torch.tensor(vector, dtype=torch.float32)
-        self.neighborhoods = neighborhoods(
-            self.index, self.vector, self.n, GaussianBasis(N_RADIAL, CUTOFF), l_max
-        )
+        self.neighborhoods()
         self.build_seconds = time.perf_counter() - begin
         self.inputs = torch.randn(self.n, 6, generator=torch.Generator().manual_seed(1))
 
@@ -193,8 +197,14 @@ class Setting:
             for layer in layers:
                 layer.convolution.product = torch.compile(layer.convolution.product, dynamic=False)
         ours = form in (Convolution, FactorisedConvolution)
-        edges = self.neighborhoods if ours else Edges(self.index, self.vector, self.n, self.l_max)
-        return training_step(layers, self.inputs, edges)
+        return training_step(layers, self.inputs, self.neighborhoods if ours else self.edges)
+
+    def neighborhoods(self) -> Neighborhoods:
+        basis = GaussianBasis(N_RADIAL, CUTOFF)
+        return neighborhoods(self.index, self.vector, self.n, basis, self.l_max)
+
+    def edges(self) -> Edges:
+        return Edges(self.index, self.vector, self.n, self.l_max)
 
 
 def floor(step: Callable[[], object]) -> tuple[float, float]:
@@ -272,9 +282,9 @@ def memory(task: str) -> None:
     else:
         setting = Setting(1_000_000, 2)
         with torch.no_grad():
-            features = setting.inputs
+            features, around = setting.inputs, setting.neighborhoods()
             for layer in stack(FactorisedConvolution, 2):
-                features = layer(features, setting.neighborhoods)
+                features = layer(features, around)
         assert features.isfinite().all()
     print(json.dumps({"task": task, "peak_gb": peak(), "after_imports_gb": at_start}))
 

@@ -45,6 +45,9 @@ class FactorisedConvolution(Convolution):
 
     def forward(self, features: Tensor, around: Neighborhoods) -> Tensor:
         """Features ``(n_particles, irreps_in.dim)`` to ``(n_particles, irreps_out.dim)``."""
+        if torch.is_grad_enabled():  # then it serves all layers, forward and backward
+            for block in around:
+                block.keep_kernel()
         with torch.autocast(features.device.type, enabled=False):
             summed: Tensor = _SumNeighborsFirst.apply(  # type: ignore[no-untyped-call]
                 features[:, self.channels_last], around, self._coupling, *self.scaled_weights()
@@ -149,12 +152,20 @@ class _Entry:
         self.routes.append((out, rows, columns))
 
     def couple(self, moments: Tensor) -> Tensor:
-        """Moments ``(n, l1 m1 l2 m2, k c)`` to all products ``(n, l3 m3, k c)``."""
-        return moments if self.degree == 0 else torch.bmm(self._table(moments), moments)
+        """Moments ``(n, l1 m1, k, l2 m2 c)`` to all products ``(n, l3 m3, k c)``."""
+        if self.degree == 0:
+            return moments.flatten(2)
+        moments = moments.unflatten(3, (self.dim, self.mul)).transpose(2, 3).flatten(3).flatten(1, 2)
+        return torch.bmm(self._table(moments), moments)
 
-    def couple_transposed(self, products: Tensor) -> Tensor:
-        """From products back to moments."""
-        return products if self.degree == 0 else torch.bmm(self._table(products).mT, products)
+    def couple_transposed(self, products: Tensor, moments: Tensor) -> None:
+        """Write what :meth:`couple`, transposed, makes of products into moments."""
+        if self.degree == 0:
+            moments.copy_(products.view(moments.shape))
+            return
+        back = torch.bmm(self._table(products).mT, products)
+        back = back.unflatten(1, (-1, self.dim)).unflatten(3, (-1, self.mul)).transpose(2, 3)
+        moments.unflatten(3, (self.dim, self.mul)).copy_(back)
 
     def _table(self, like: Tensor) -> Tensor:
         table = _table(self.degree, tuple(self.products), self.l_max, like.dtype, like.device)
@@ -187,9 +198,7 @@ class _Coupling:
         moments = torch.bmm(block.kernel.mT, around).view(n, self.n_harmonics, self.n_radial, -1)
         seen = [features.new_empty(n, dim, rows) for dim, rows in self.out_shapes]
         for entry, moment in zip(self.entries, moments.split(self.in_widths, dim=3), strict=True):
-            # (n, l1 m1, k, l2 m2 c) to (n, l1 m1 l2 m2, k c)
-            moment = moment.unflatten(3, (entry.dim, entry.mul)).transpose(2, 3)
-            products = entry.couple(moment.flatten(3).flatten(1, 2))
+            products = entry.couple(moment)
             for out, rows, columns in entry.routes:
                 seen[out][:, :, columns] = products[:, rows]
         return seen
@@ -202,9 +211,7 @@ class _Coupling:
             of_products = of_moments.new_zeros(n, entry.n_rows, self.n_radial * entry.mul)
             for out, rows, columns in entry.routes:
                 of_products[:, rows] += of_seen[out][:, :, columns]
-            shape = (n, self.n_harmonics, entry.dim, self.n_radial, entry.mul)
-            back = entry.couple_transposed(of_products).view(shape).transpose(2, 3)
-            of_moment.unflatten(3, (entry.dim, entry.mul)).copy_(back)
+            entry.couple_transposed(of_products, of_moment)
         return torch.bmm(block.kernel, of_moments.flatten(1, 2))
 
 

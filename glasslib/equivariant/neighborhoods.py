@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import torch
 from e3nn import o3
@@ -12,10 +11,11 @@ from torch import Tensor, nn
 
 #: Particles handled at once: few enough that a processor's cache holds what is made of them, and on a
 #: GPU enough to keep it busy.
-BLOCK = {"cpu": 128, "cuda": 8192}
+BLOCK = {"cpu": 256, "cuda": 8192}
 
 
-class Block(NamedTuple):
+@dataclass
+class Block:
     """Some particles with their neighbours, padded to the largest number among them.
 
     Attributes
@@ -34,11 +34,18 @@ class Block(NamedTuple):
     neighbors: Tensor
     radial: Tensor
     harmonics: Tensor
+    _kernel: Tensor | None = field(default=None, repr=False)
 
     @property
     def kernel(self) -> Tensor:
         """Products of harmonics and radial functions, ``(n, n_max, (l_max + 1)^2 * n_radial)``."""
+        if self._kernel is not None:
+            return self._kernel
         return (self.harmonics.unsqueeze(3) * self.radial.unsqueeze(2)).flatten(2)
+
+    def keep_kernel(self) -> None:
+        """Compute the kernel now, for all that follows."""
+        self._kernel = self.kernel
 
 
 @dataclass(frozen=True)
