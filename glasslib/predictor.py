@@ -1,18 +1,21 @@
-"""A network with the face of a predictor: configurations in, propensity out."""
+"""Networks with the face of a predictor: configurations in, propensity out."""
 
 from __future__ import annotations
 
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from tqdm.auto import tqdm
 
+from glasslib.baselines import InteractionNetwork
 from glasslib.equivariant import NetworkOptions, SE3Network
 from glasslib.errors import GlassError
 from glasslib.evaluation import common_times
@@ -21,46 +24,42 @@ from glasslib.graph import GraphOptions, build_graph
 from glasslib.readers.boundary import atomic_write
 from glasslib.training import TrainingOptions, fit
 
-FORMAT = "glasslib SE3 1"
 
-
-class SE3Predictor:
-    """The SE(3) network, trained on configurations and asked about others.
+class NetworkPredictor(ABC):
+    """What all networks have in common: graphs, training, files.
 
     Parameters
     ----------
     graph :
         What the network is shown.
-    network :
-        Its size; inputs, cutoff and number of times are filled in.
     training :
         How it is trained.
-
-    Examples
-    --------
-    >>> predictor = SE3Predictor()
-    >>> predictor.fit(train_glasses, directory="runs/first")  # doctest: +SKIP
-    >>> predictor.predict(glass).shape  # doctest: +SKIP
-    (1, 4096)
     """
 
-    def __init__(
-        self,
-        graph: GraphOptions | None = None,
-        network: NetworkOptions | None = None,
-        training: TrainingOptions | None = None,
-    ) -> None:
-        self.graph_options = graph or GraphOptions()
+    #: Begins its files.
+    FORMAT: ClassVar[str]
+
+    def __init__(self, graph: GraphOptions, training: TrainingOptions | None) -> None:
+        self.graph_options = graph
         self.training_options = training or TrainingOptions()
-        self.network_options = replace(
-            network or NetworkOptions(),
-            n_scalars=self.graph_options.n_scalars,
-            n_vectors=self.graph_options.n_vectors,
-            cutoff=self.graph_options.cutoff,
-        )
-        self.network: SE3Network | None = None
+        self.network: nn.Module | None = None
         self.times: NDArray[np.float64] | None = None
         self.history: list[dict[str, float]] = []
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """The network's options, JSON-like."""
+
+    @abstractmethod
+    def make_network(self, n_times: int) -> nn.Module:
+        """An untrained network."""
+
+    @classmethod
+    @abstractmethod
+    def from_description(
+        cls, graph: GraphOptions, network: dict[str, Any], training: TrainingOptions
+    ) -> Self:
+        """A predictor whose network :meth:`describe` described."""
 
     @property
     def n_parameters(self) -> int:
@@ -74,7 +73,7 @@ class SE3Predictor:
         directory: str | Path | None = None,
         progress: bool = True,
         **devices: Any,
-    ) -> SE3Predictor:
+    ) -> Self:
         """Train on configurations, part of which is set aside for validation.
 
         Parameters
@@ -91,13 +90,12 @@ class SE3Predictor:
         """
         self.times = common_times(glasses)
         torch.manual_seed(self.training_options.seed)
-        self.network_options = replace(self.network_options, n_times=len(self.times))
-        network = SE3Network(self.network_options)
+        network = self.make_network(len(self.times))
         bar = tqdm(glasses, desc="graphs", disable=not progress)
         graphs = [build_graph(glass, self.graph_options) for glass in bar]
         label = {
             "graph": asdict(self.graph_options),
-            "network": asdict(self.network_options),
+            "network": self.describe(),
             "times": self.times.tolist(),
             "sources": [Path(glass.source).name if glass.source else None for glass in glasses],
         }
@@ -126,9 +124,9 @@ class SE3Predictor:
     def save(self, path: str | Path) -> None:
         """Write the trained network: weights and options, nothing that could run."""
         state = {
-            "format": FORMAT,
+            "format": self.FORMAT,
             "graph": asdict(self.graph_options),
-            "network": asdict(self.network_options),
+            "network": self.describe(),
             "training": asdict(self.training_options),
             "times": None if self.times is None else self.times.tolist(),
             "state": self._trained().state_dict(),
@@ -137,7 +135,7 @@ class SE3Predictor:
             torch.save(state, file)
 
     @classmethod
-    def load(cls, path: str | Path) -> SE3Predictor:
+    def load(cls, path: str | Path) -> Self:
         """Read what :meth:`save` wrote.
 
         Raises
@@ -147,15 +145,13 @@ class SE3Predictor:
         """
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
-            if state["format"] != FORMAT:
-                raise GlassError(f"expected the format {FORMAT!r}, got {state['format']!r}", source=path)
-            predictor = cls(
-                GraphOptions(**state["graph"]),
-                NetworkOptions(**state["network"]),
-                TrainingOptions(**state["training"]),
+            if state["format"] != cls.FORMAT:
+                raise GlassError(f"expected the format {cls.FORMAT!r}, got {state['format']!r}", source=path)
+            predictor = cls.from_description(
+                GraphOptions(**state["graph"]), state["network"], TrainingOptions(**state["training"])
             )
-            predictor.times = None if state["times"] is None else np.array(state["times"])
-            predictor.network = SE3Network(predictor.network_options)
+            predictor.times = np.array(state["times"])
+            predictor.network = predictor.make_network(len(state["times"]))
             predictor.network.load_state_dict(state["state"])
         except GlassError:
             raise
@@ -166,7 +162,101 @@ class SE3Predictor:
         predictor.network.eval()
         return predictor
 
-    def _trained(self) -> SE3Network:
+    def _trained(self) -> nn.Module:
         if self.network is None:
             raise GlassError("call fit (or load a checkpoint) first")
         return self.network
+
+
+class SE3Predictor(NetworkPredictor):
+    """The SE(3) network, trained on configurations and asked about others.
+
+    Parameters
+    ----------
+    graph :
+        What the network is shown.
+    network :
+        Its size; inputs, cutoff and number of times are filled in.
+    training :
+        How it is trained.
+
+    Examples
+    --------
+    >>> predictor = SE3Predictor()
+    >>> predictor.fit(train_glasses, directory="runs/first")  # doctest: +SKIP
+    >>> predictor.predict(glass).shape  # doctest: +SKIP
+    (1, 4096)
+    """
+
+    FORMAT = "glasslib SE3 1"
+
+    def __init__(
+        self,
+        graph: GraphOptions | None = None,
+        network: NetworkOptions | None = None,
+        training: TrainingOptions | None = None,
+    ) -> None:
+        super().__init__(graph or GraphOptions(), training)
+        self.network_options = replace(
+            network or NetworkOptions(),
+            n_scalars=self.graph_options.n_scalars,
+            n_vectors=self.graph_options.n_vectors,
+            cutoff=self.graph_options.cutoff,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """The network's options, JSON-like."""
+        return asdict(self.network_options)
+
+    def make_network(self, n_times: int) -> SE3Network:
+        """An untrained network."""
+        self.network_options = replace(self.network_options, n_times=n_times)
+        return SE3Network(self.network_options)
+
+    @classmethod
+    def from_description(
+        cls, graph: GraphOptions, network: dict[str, Any], training: TrainingOptions
+    ) -> Self:
+        """A predictor whose network :meth:`describe` described."""
+        return cls(graph, NetworkOptions(**network), training)
+
+
+class InteractionPredictor(NetworkPredictor):
+    """BOTAN's or Bapst et al.'s network, trained on configurations and asked about others.
+
+    Parameters
+    ----------
+    kind :
+        ``"botan"`` or ``"bapst"``.
+    structure :
+        Positions that span the graph: ``"thermal"``, as published, or ``"inherent"``.
+    training :
+        How it is trained.
+    """
+
+    FORMAT = "glasslib interaction 1"
+
+    def __init__(
+        self,
+        kind: Literal["botan", "bapst"] = "botan",
+        structure: Literal["thermal", "inherent"] = "thermal",
+        training: TrainingOptions | None = None,
+    ) -> None:
+        graph = GraphOptions(structure, cutoff=2.0, energy=False, displacement=False, averaging_cutoff=0)
+        super().__init__(graph, training)
+        self.kind: Literal["botan", "bapst"] = kind
+
+    def describe(self) -> dict[str, Any]:
+        """The network's options, JSON-like."""
+        return {"kind": self.kind}
+
+    def make_network(self, n_times: int) -> InteractionNetwork:
+        """An untrained network."""
+        return InteractionNetwork(self.kind, n_times)
+
+    @classmethod
+    def from_description(
+        cls, graph: GraphOptions, network: dict[str, Any], training: TrainingOptions
+    ) -> Self:
+        """A predictor whose network :meth:`describe` described."""
+        return cls(network["kind"], graph.structure, training)

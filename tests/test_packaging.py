@@ -25,6 +25,7 @@ ROOMS = [
     "neighbors",
     "structure",
     "graph",
+    "targets",
     "simulate",
     "equivariant",
     "baselines",

@@ -18,7 +18,7 @@ from glasslib import GlassError
 from glasslib.equivariant import NetworkOptions
 from glasslib.evaluation import evaluate
 from glasslib.graph import GraphOptions, build_graph
-from glasslib.predictor import SE3Predictor
+from glasslib.predictor import InteractionPredictor, SE3Predictor
 from glasslib.testing import assert_equivariant
 from glasslib.training import PropensityModule, TrainingOptions, split
 from tests.conftest import make_glass
@@ -218,3 +218,16 @@ class TestCheckpoints:
     def test_prediction_before_training_is_refused(self):
         with pytest.raises(GlassError, match="call fit"):
             predictor().predict(learnable(0))
+
+
+@pytest.mark.parametrize("kind", ["botan", "bapst"])
+def test_plain_graph_networks_learn_by_the_same_loop(kind, tmp_path):
+    glasses = [learnable(seed) for seed in range(5)]
+    training = TrainingOptions(epochs=40, learning_rate=5e-3, weight_decay=0.0)
+    trained = InteractionPredictor(kind, "inherent", training).fit(glasses[:4], progress=False)
+    assert evaluate(trained, glasses[4:]).mean[0] > 0.5
+    trained.save(tmp_path / "model.pt")
+    loaded = InteractionPredictor.load(tmp_path / "model.pt")
+    np.testing.assert_array_equal(loaded.predict(glasses[0]), trained.predict(glasses[0]))
+    with pytest.raises(GlassError, match="expected the format 'glasslib SE3 1'"):
+        SE3Predictor.load(tmp_path / "model.pt")

@@ -10,6 +10,7 @@ from torch_geometric.data import Data
 from torch_geometric.utils import scatter
 
 from glasslib.errors import GlassError
+from glasslib.targets import TargetScale
 
 #: Message-passing steps with shared weights, and the width of every layer, of both.
 STEPS, WIDTH = 7, 64
@@ -29,6 +30,8 @@ class InteractionNetwork(nn.Module):
     ``"botan"`` is that of Shiba et al., J. Chem. Phys. 158, 084503 (2023): updates see the encoded
     input of what they update only, and one decoder serves nodes and edges (54 209 weights as
     published).
+
+    While it trains, axes are permuted and reflected at random, in the place of the symmetry that it lacks.
 
     Parameters
     ----------
@@ -50,12 +53,17 @@ class InteractionNetwork(nn.Module):
         self.decode = nn.Sequential(_perceptron(WIDTH), nn.Linear(WIDTH, n_times))
         if kind == "bapst":
             self.decode_edges = _perceptron(WIDTH)
+        self.targets = TargetScale(n_times)
+
+    def normalize(self, scalars: Tensor, types: Tensor, y: Tensor) -> None:
+        """Take the scale of the propensities ``(n, n_times)`` from training data; scalars are not used."""
+        self.targets.measure(y, types)
 
     def encoded(self, data: Data) -> tuple[Tensor, Tensor]:
         """What the network makes of particles ``(n_particles, 64)`` and of edges ``(n_edges, 64)``."""
         j, i = data.edge_index
         nodes_0 = self.encode_nodes(data.types.to(data.edge_vector.dtype).unsqueeze(1))
-        edges_0 = self.encode_edges(data.edge_vector)
+        edges_0 = self.encode_edges(self._augmented(data.edge_vector))
         nodes, edges = nodes_0, edges_0
         for _ in range(STEPS):
             ends = (nodes, nodes_0) if self.kind == "bapst" else (nodes,)
@@ -66,16 +74,21 @@ class InteractionNetwork(nn.Module):
         return nodes, edges
 
     def forward(self, data: Data) -> Tensor:
-        """Mobility of every particle, ``(n_particles, n_times)``."""
-        out: Tensor = self.decode(self.encoded(data)[0])
-        return out
+        """Propensity of every particle, ``(n_particles, n_times)``, in sigma_AA."""
+        return self.targets.restore(self.decode(self.encoded(data)[0]), data.types)
 
     def nodes_and_edges(self, data: Data) -> tuple[Tensor, Tensor]:
-        """Mobility of every particle, stretching of every edge: ``(n_particles or n_edges, n_times)``."""
+        """Propensity of every particle, stretching of every edge: ``(n_particles or n_edges, n_times)``."""
         if self.kind != "botan":
             raise GlassError("only BOTAN's network predicts edges", field="kind")
         nodes, edges = self.encoded(data)
-        return self.decode(nodes), self.decode(edges)
+        return self.targets.restore(self.decode(nodes), data.types), self.decode(edges)
+
+    def _augmented(self, vectors: Tensor) -> Tensor:
+        if not self.training:
+            return vectors
+        signs = 2 * torch.randint(2, (3,), device=vectors.device) - 1
+        return vectors[:, torch.randperm(3, device=vectors.device)] * signs
 
 
 def _perceptron(n_inputs: int) -> nn.Sequential:

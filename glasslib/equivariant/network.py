@@ -15,6 +15,7 @@ from glasslib.equivariant.basis import GaussianBasis
 from glasslib.equivariant.factorised import FactorisedConvolution
 from glasslib.equivariant.neighborhoods import Neighborhoods, neighborhoods
 from glasslib.glass import TYPE_NAMES
+from glasslib.targets import TargetScale
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,6 @@ class SE3Network(nn.Module):
 
     scalar_mean: Tensor
     scalar_std: Tensor
-    target_mean: Tensor
-    target_std: Tensor
 
     def __init__(self, options: NetworkOptions | None = None) -> None:
         super().__init__()
@@ -89,8 +88,7 @@ class SE3Network(nn.Module):
         # set from the training data by `normalize`, saved with the weights
         self.register_buffer("scalar_mean", torch.zeros(options.n_scalars))
         self.register_buffer("scalar_std", torch.ones(options.n_scalars))
-        self.register_buffer("target_mean", torch.zeros(len(TYPE_NAMES), options.n_times))
-        self.register_buffer("target_std", torch.ones(len(TYPE_NAMES), options.n_times))
+        self.targets = TargetScale(options.n_times)
 
         self.basis = GaussianBasis(options.n_radial, options.cutoff)
         self.layers = nn.ModuleList()
@@ -133,11 +131,7 @@ class SE3Network(nn.Module):
         n_types = len(TYPE_NAMES)
         self.scalar_mean[n_types:] = scalars[:, n_types:].mean(0)
         self.scalar_std[n_types:] = scalars[:, n_types:].std(0).clamp(min=1e-6)
-        for number in range(n_types):
-            if (types == number).any():
-                chosen = y[types == number]
-                self.target_mean[number] = chosen.mean(0)
-                self.target_std[number] = chosen.std(0).clamp(min=1e-6)
+        self.targets.measure(y, types)
 
     def features(self, data: Data) -> Tensor:
         """Equivariant features of every particle, ``(n_particles, hidden.dim)``."""
@@ -167,8 +161,7 @@ class SE3Network(nn.Module):
         outputs = torch.stack([decoder(x) for decoder in self.decoders])
         index = data.types.view(1, -1, 1).expand(1, -1, self.options.n_times)
         out = outputs.gather(0, index).squeeze(0)
-        propensity: Tensor = self.target_mean[data.types] + self.target_std[data.types] * out
-        return propensity
+        return self.targets.restore(out, data.types)
 
 
 class Layer(nn.Module):

@@ -41,8 +41,8 @@ def fit(
     Parameters
     ----------
     network :
-        Maps a graph to ``(n_particles, n_times)``; has ``normalize``, ``target_mean`` and
-        ``target_std`` as :class:`glasslib.equivariant.SE3Network` does.
+        Maps a graph to ``(n_particles, n_times)``; has ``normalize`` and ``targets`` as
+        :class:`glasslib.equivariant.SE3Network` does.
     graphs :
         Training configurations, ``y`` included; a part is set aside for validation.
     options :

@@ -17,6 +17,7 @@ from torch_geometric.utils import scatter
 
 from glasslib.evaluation import pearson
 from glasslib.glass import TYPE_NAMES
+from glasslib.targets import TargetScale
 from glasslib.training.options import TrainingOptions
 
 
@@ -78,9 +79,9 @@ class PropensityModule(pl.LightningModule):
         numbers = torch.tensor([TYPE_NAMES.index(t) for t in self.options.particle_type])
         chosen = torch.isin(batch.types, numbers.to(batch.types.device))
         types = batch.types[chosen]
-        mean, std = self.network.target_mean[types], self.network.target_std[types]  # type: ignore[index]
-        prediction = self.network(batch)[chosen]
-        return (prediction - mean) / std, (batch.y[chosen] - mean) / std, batch.batch[chosen]
+        scale: TargetScale = self.network.targets  # type: ignore[assignment]
+        prediction, truth = self.network(batch)[chosen], batch.y[chosen]
+        return scale.standardize(prediction, types), scale.standardize(truth, types), batch.batch[chosen]
 
     def training_step(self, batch: Data, _: int) -> Tensor:
         """The loss of one batch."""

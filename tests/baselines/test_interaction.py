@@ -31,7 +31,7 @@ def test_published_size(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_particles_may_be_relabelled_but_not_turned(kind, glass, data):
     torch.manual_seed(0)
-    network = InteractionNetwork(kind, n_times=3).double()
+    network = InteractionNetwork(kind, n_times=3).double().eval()
     assert network(data).shape == (len(data.types), 3)
 
     def predict(glass):
@@ -66,3 +66,11 @@ def test_edges(data):
         InteractionNetwork("bapst").nodes_and_edges(data)
     with pytest.raises(GlassError, match="kind: expected"):
         InteractionNetwork("schnet")
+
+
+def test_training_turns_axes(data):
+    torch.manual_seed(0)
+    network = InteractionNetwork("botan").double()
+    assert not torch.equal(network(data), network(data))
+    network.eval()
+    assert torch.equal(network(data), network(data))

@@ -88,7 +88,7 @@ def test_normalisation_comes_from_training_data_and_is_saved(glass):
     data = build_graph(glass, GRAPH)
     net.normalize(data.scalars, data.types, data.y)
     a_particles = glass.propensity[:, glass.is_type("A")]
-    np.testing.assert_allclose(net.target_mean[0], a_particles.mean(1), rtol=1e-5)
+    np.testing.assert_allclose(net.targets.mean[0], a_particles.mean(1), rtol=1e-5)
     np.testing.assert_allclose(net.scalar_mean, [0, 0, glass.inherent_energies.mean()], rtol=1e-5)
     other = network()
     other.load_state_dict(net.state_dict())
