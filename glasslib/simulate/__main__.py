@@ -15,25 +15,17 @@ from glasslib.simulate.cluster import on_dask
 from glasslib.simulate.production import Task, produce, tasks, write_checksums
 from glasslib.simulate.protocol import SPLITS, Protocol
 
-#: Whole data sets, in the order in which they are made:
+#: The data set that ships with the package, as far as it is finished, in the order in which it is made:
 #: temperature, split, particles, configurations, replicas, parents, seed.
-SETS = {
-    # what ships with the package: minutes of two cores
-    "small": (
-        (0.64, "test", 1000, 2, 16, 1, 64),
-        (0.64, "train", 1000, 4, 8, 1, 64),
-    ),
-    # the same in full: ten hours of two cores for the first 48, six more for the rest
-    "full": (
-        (0.64, "test", 4096, 4, 32, 1, 64),
-        (0.64, "train", 4096, 12, 12, 1, 64),
-        (0.56, "test", 4096, 4, 32, 1, 56),
-        (0.56, "train", 4096, 12, 12, 1, 56),
-        (0.50, "train", 4096, 12, 12, 2, 50),
-        (0.50, "test", 4096, 4, 32, 1, 50),
-        (0.50, "train", 4096, 36, 12, 2, 50),
-    ),
-}
+SHIPPED = (
+    (0.64, "test", 4096, 4, 32, 1, 64),
+    (0.64, "train", 4096, 12, 12, 1, 64),
+    (0.56, "test", 4096, 4, 32, 1, 56),
+    (0.56, "train", 4096, 12, 12, 1, 56),
+    (0.50, "train", 4096, 12, 12, 2, 50),
+    (0.50, "test", 4096, 4, 32, 1, 50),
+    (0.50, "train", 4096, 36, 12, 2, 50),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.checksums:
             print(f"{write_checksums(options.out)} files in {options.out / 'SHA256SUMS'}")
             return 0
-        todo = _whole(options) if options.set else _asked(options, parser)
+        todo = _shipped(options) if options.shipped else _asked(options, parser)
         with on_dask(options.dask) if options.dask else nullcontext(options.processes) as processes:
             produce(todo, processes=processes, log_file=options.work / "log.txt")
         write_checksums(options.out)
@@ -59,10 +51,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _whole(options: argparse.Namespace) -> list[Task]:
+def _shipped(options: argparse.Namespace) -> list[Task]:
     return [
         task
-        for temperature, split, particles, configurations, replicas, parents, seed in SETS[options.set]
+        for temperature, split, particles, configurations, replicas, parents, seed in SHIPPED
         for task in tasks(
             Protocol(
                 temperature, split=split, particles=particles, replicas=replicas, parents=parents, seed=seed
@@ -76,7 +68,7 @@ def _whole(options: argparse.Namespace) -> list[Task]:
 
 def _asked(options: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Task]:
     if options.temperature is None:
-        parser.error("--temperature or --set is needed")
+        parser.error("--temperature or --shipped is needed")
     protocol = Protocol(
         options.temperature,
         split=options.split,
@@ -123,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--processes", type=int, default=1, help="parents that run at the same time, default %(default)s")
     add("--dask", metavar="ADDRESS", help="of a Dask scheduler whose workers run the parents instead")
     add("--keep-end-positions", action="store_true", help="also store every end point (large)")
-    add("--set", choices=SETS, help="a whole data set: small (ships with the package) or full")
+    add("--shipped", action="store_true", help="make, or add to, the data set that ships with the package")
     add("--checksums", action="store_true", help="only write OUT/SHA256SUMS anew")
     return parser
 

@@ -15,7 +15,7 @@ import pytest
 from glasslib.errors import GlassError
 from glasslib.readers import load
 from glasslib.simulate import measure, production
-from glasslib.simulate.__main__ import SETS, main
+from glasslib.simulate.__main__ import SHIPPED, main
 from glasslib.simulate.lammps import Liquid
 from glasslib.simulate.parent import Parent
 from glasslib.simulate.production import produce, tasks
@@ -222,8 +222,8 @@ def test_literature_times():
     assert default_times(0.8)[-1] == pytest.approx(expected_tau(0.8), rel=0.01)
 
 
-def test_the_full_set_is_large_enough_to_train_on():
-    rows = [row for row in SETS["full"] if row[2] == 4096]
+def test_the_shipped_set_is_to_be_large_enough_to_train_on():
+    rows = [row for row in SHIPPED if row[2] == 4096]
     train = {t: n for t, split, _, n, replicas, *_ in rows if split == "train" and replicas >= 12}
     held_out = {t: n for t, split, _, n, replicas, *_ in rows if split == "test" and replicas == 32}
     assert held_out == {0.64: 4, 0.56: 4, 0.50: 4}
@@ -243,7 +243,7 @@ BAD = {
     "--temperature 1 --shard one": "shard",
     "--temperature 1 --configurations 0": "configurations",
     "--temperature 1 --processes 0": "processes",
-    "--configurations 3": "--temperature or --set",
+    "--configurations 3": "--temperature or --shipped",
 }
 
 
