@@ -27,6 +27,7 @@ ROOMS = [
     "graph",
     "targets",
     "simulate",
+    "features",
     "equivariant",
     "baselines",
     "evaluation",
