@@ -16,7 +16,7 @@ e3nn, weights after  o3.TensorProduct without weights on each pair, summed over 
 the same compiled    its products under torch.compile, as e3nn recommends
 
 The floor is the time of one large matrix product with as many operations as those of `fast`, measured on
-the spot. Ways take turns, the median counts. Writes results/convolution.json.
+the spot. Each way has a process of its own, the median counts. Writes results/convolution.json.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -217,36 +218,57 @@ def floor(step: Callable[[], object]) -> tuple[float, float]:
     return operations, operations / rate
 
 
-def compare(n: int, l_max: int, ways: dict[str, tuple[type[Convolution], bool]], turns: int) -> dict:
+WAYS: dict[str, tuple[type[Convolution], bool]] = {
+    "fast": (FactorisedConvolution, False),
+    "e3nn, weights after": (E3nnWeightsAfter, False),
+    "the same compiled": (E3nnWeightsAfter, True),
+    "readable": (Convolution, False),
+    "e3nn, usual form": (E3nnWeightsOnPairs, False),
+}
+
+
+def one_way(n: int, l_max: int, way: str, turns: int, outputs: Path) -> dict:
+    """Times of some steps in this process; the outputs go to a file."""
     setting = Setting(n, l_max)
-    steps = {name: setting.step(*way) for name, way in ways.items()}
-    outputs = {name: step() for name, step in steps.items()}  # compiles, and warms up
-    for name, output in outputs.items():
+    step = setting.step(*WAYS[way])
+    torch.save(step(), outputs)  # the first step compiles and warms up
+    found = {"n": setting.n, "pairs": len(setting.vector), "build_seconds": setting.build_seconds}
+    found["seconds"] = [seconds(step) for _ in range(turns)]
+    if way == "fast":
+        found["operations"], found["floor_seconds"] = floor(step)
+    return found
+
+
+def compare(n: int, l_max: int, ways: list[str], turns: int) -> dict:
+    """Each way in a process of its own (compiled code brings threads that would disturb the others)."""
+    rows: dict[str, dict] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for way in ways:
+            path = Path(folder, way)
+            task = ["--task", "way", "--of", str(n), str(l_max), way, str(path), "--turns", str(turns)]
+            rows[way] = in_a_process(task)
+        outputs = {way: torch.load(Path(folder, way)) for way in ways}
+    for way, output in outputs.items():
         gap = (output - outputs["fast"]).abs().max() / outputs["fast"].abs().max()
-        assert gap < 1e-4, f"{name} differs from fast by {gap:.1e}"
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(turns):
-        for name, step in steps.items():
-            times[name].append(seconds(step))
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    operations, least = floor(steps["fast"])
+        assert gap < 1e-4, f"{way} differs from fast by {gap:.1e}"
+    ours, least = rows["fast"], rows["fast"]["floor_seconds"]
+    median = {way: statistics.median(row["seconds"]) for way, row in rows.items()}
     weights = sum(p.numel() for p in stack(FactorisedConvolution, l_max).parameters())
-    print(f"\nN = {setting.n}, {len(setting.vector)} pairs, l_max = {l_max}, {weights} weights")
-    for name, value in medians.items():
-        print(f"  {name:<20} {value:8.3f} s   {value / medians['fast']:7.1f} x fast")
-    ours = medians["fast"]
-    print(f"  floor: {operations / 1e9:.1f} GFLOP in {least:.3f} s; fast takes {ours / least:.1f} times that")
-    print(f"  graph build {setting.build_seconds:.3f} s, {setting.build_seconds / ours:.0%} of a step")
-    return {
-        "n": setting.n,
-        "l_max": l_max,
-        "weights": weights,
-        "threads": torch.get_num_threads(),
-        "seconds": times,
-        "floor_seconds": least,
-        "operations": operations,
-        "build_seconds": setting.build_seconds,
-    }
+    print(f"\nN = {ours['n']}, {ours['pairs']} pairs, l_max = {l_max}, {weights} weights")
+    for way, value in median.items():
+        print(f"  {way:<20} {value:8.3f} s   {value / median['fast']:7.1f} x fast")
+    print(f"  floor: {ours['operations'] / 1e9:.1f} GFLOP in {least:.3f} s; fast takes", end=" ")
+    print(f"{median['fast'] / least:.1f} times that")
+    print(f"  graph build: {ours['build_seconds'] / median['fast']:.0%} of a step", flush=True)
+    return {"l_max": l_max, "weights": weights, "threads": torch.get_num_threads(), "ways": rows}
+
+
+def in_a_process(arguments: list[str]) -> dict:
+    """What this script prints when it is run with other arguments."""
+    command = [sys.executable, __file__, *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def against_size(l_max: int, turns: int) -> list[dict[str, float]]:
@@ -268,8 +290,8 @@ def exponent(rows: list[dict[str, float]]) -> float:
     return float(slope)
 
 
-def memory(task: str) -> None:
-    """Print the peak memory in GB of this process for one task, and what importing alone took."""
+def memory(task: str) -> dict:
+    """Peak memory in GB of this process after one task, and what importing alone took."""
 
     def peak() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
@@ -286,30 +308,33 @@ def memory(task: str) -> None:
             for layer in stack(FactorisedConvolution, 2):
                 features = layer(features, around)
         assert features.isfinite().all()
-    print(json.dumps({"task": task, "peak_gb": peak(), "after_imports_gb": at_start}))
+    return {"task": task, "peak_gb": peak(), "after_imports_gb": at_start}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--turns", type=int, default=7)
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--l-max", type=int, nargs="+", default=[1, 2, 3], help="at N = 4096, default 1 2 3")
     parser.add_argument("--no-compile", action="store_true", help="without the compiled rows")
     parser.add_argument("--sizes", action="store_true", help="also cost against N")
     parser.add_argument("--memory", action="store_true", help="also peak memory")
-    parser.add_argument("--task", choices=("step", "million"), help=argparse.SUPPRESS)
+    parser.add_argument("--task", choices=("way", "step", "million"), help=argparse.SUPPRESS)
+    parser.add_argument("--of", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.task == "way":
+        n, l_max, way, path = options.of
+        print(json.dumps(one_way(int(n), int(l_max), way, options.turns, Path(path))))
+        return
     if options.task:
-        memory(options.task)
+        print(json.dumps(memory(options.task)))
         return
     RESULTS.mkdir(exist_ok=True)
     found: dict = {"torch": torch.__version__, "e3nn": e3nn.__version__}
-    ways = {"fast": (FactorisedConvolution, False), "e3nn, weights after": (E3nnWeightsAfter, False)}
-    if not options.no_compile:
-        ways["the same compiled"] = (E3nnWeightsAfter, True)
-    every = {**ways, "readable": (Convolution, False), "e3nn, usual form": (E3nnWeightsOnPairs, False)}
+    every = [way for way, (_, compiled) in WAYS.items() if not (compiled and options.no_compile)]
     found["comparisons"] = [compare(512, 2, every, options.turns)]
-    found["comparisons"] += [compare(4096, l_max, ways, options.turns) for l_max in (1, 2, 3)]
+    for l_max in options.l_max:
+        found["comparisons"].append(compare(4096, l_max, every[:-2], options.turns))
     if options.sizes:
         print("\ncost against N, l_max = 2")
         found["sizes"] = against_size(2, options.turns)
@@ -317,17 +342,11 @@ def main() -> None:
         print(f"  exponent {found['exponent']:.2f}")
         line = ([row["n"] for row in found["sizes"]], [row["seconds"] for row in found["sizes"]])
         name = f"N^{found['exponent']:.2f}"
-        curves({name: line}, "particles", "seconds a training step", log_x=True, log_y=True).write_html(
-            RESULTS / "convolution.html", include_plotlyjs="cdn"
-        )
+        figure = curves({name: line}, "particles", "seconds a training step", log_x=True, log_y=True)
+        figure.write_html(RESULTS / "convolution.html", include_plotlyjs="cdn")
     if options.memory:
-        found["memory"] = []
-        for task in ("step", "million"):
-            done = subprocess.run(
-                [sys.executable, __file__, "--task", task], check=True, capture_output=True, text=True
-            )
-            found["memory"].append(json.loads(done.stdout))
-            print(found["memory"][-1])
+        found["memory"] = [in_a_process(["--task", task]) for task in ("step", "million")]
+        print(*found["memory"], sep="\n")
     (RESULTS / "convolution.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
