@@ -1,6 +1,7 @@
 """Opponents of the network, with the same face: ``fit(glasses)`` and ``predict(glass)``."""
 
 from glasslib.baselines.interaction import InteractionNetwork
+from glasslib.baselines.ridge import RidgePredictor
 from glasslib.baselines.simple import ConstantPredictor, EnergyPredictor
 
-__all__ = ["ConstantPredictor", "EnergyPredictor", "InteractionNetwork"]
+__all__ = ["ConstantPredictor", "EnergyPredictor", "InteractionNetwork", "RidgePredictor"]
