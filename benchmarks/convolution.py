@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -291,10 +290,11 @@ def exponent(rows: list[dict[str, float]]) -> float:
 
 
 def memory(task: str) -> dict:
-    """Peak memory in GB of this process after one task, and what importing alone took."""
+    """Peak memory in GB of this process after one task, and what importing alone took (Linux)."""
 
-    def peak() -> float:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    def peak() -> float:  # getrusage would count the process that started this one
+        status = Path("/proc/self/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1e6
 
     at_start = peak()
     if task == "step":
@@ -330,11 +330,15 @@ def main() -> None:
         print(json.dumps(memory(options.task)))
         return
     RESULTS.mkdir(exist_ok=True)
-    found: dict = {"torch": torch.__version__, "e3nn": e3nn.__version__}
+    path = RESULTS / "convolution.json"
+    found: dict = json.loads(path.read_text()) if path.exists() else {}
+    found |= {"torch": torch.__version__, "e3nn": e3nn.__version__}
+    compared = found.setdefault("comparisons", {})  # what is not compared anew stays
     every = [way for way, (_, compiled) in WAYS.items() if not (compiled and options.no_compile)]
-    found["comparisons"] = [compare(512, 2, every, options.turns)]
+    if 2 in options.l_max:
+        compared["N = 512, l_max = 2"] = compare(512, 2, every, options.turns)
     for l_max in options.l_max:
-        found["comparisons"].append(compare(4096, l_max, every[:-2], options.turns))
+        compared[f"N = 4096, l_max = {l_max}"] = compare(4096, l_max, every[:-2], options.turns)
     if options.sizes:
         print("\ncost against N, l_max = 2")
         found["sizes"] = against_size(2, options.turns)
@@ -347,7 +351,7 @@ def main() -> None:
     if options.memory:
         found["memory"] = [in_a_process(["--task", task]) for task in ("step", "million")]
         print(*found["memory"], sep="\n")
-    (RESULTS / "convolution.json").write_text(json.dumps(found, indent=1) + "\n")
+    path.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":
