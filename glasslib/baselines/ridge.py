@@ -131,8 +131,7 @@ class RidgePredictor:
         sums: dict[str, list[_Moments]] = {name: [] for name in TYPE_NAMES}
         tests: dict[str, list[_Part]] = {name: [] for name in TYPE_NAMES}
         for k, glass in enumerate(tqdm(glasses, "features", disable=not progress)):
-            if glass.propensity is None:
-                raise GlassError("is missing", source=glass.source, field="propensity")
+            propensity = glass.require("propensity")
             if not np.array_equal(glass.times, times):  # type: ignore[arg-type]
                 raise GlassError("differ from those of the first", source=glass.source, field="times")
             table = features(glass, self.options)
@@ -141,7 +140,7 @@ class RidgePredictor:
                 mask = glass.is_type(name)
                 if not mask.any():
                     continue
-                part = _Part(table.values[mask].astype(np.float64), glass.propensity[:, mask].T)
+                part = _Part(table.values[mask].astype(np.float64), propensity[:, mask].T)
                 sums[name].append(_Moments.of(part, aside=k in aside))
                 tests[name] += [part] * (k in aside)
         chosen = {name for name in TYPE_NAMES if tests[name] and not all(each.aside for each in sums[name])}

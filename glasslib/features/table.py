@@ -88,8 +88,7 @@ def _radii(shells: tuple[Shells, ...]) -> list[float]:
 
 def _of_structure(glass: Glass, options: FeatureOptions, structure: str) -> NDArray[np.float32]:
     """All generations ``(n_particles, n_features)`` in one structure."""
-    positions = glass.positions if structure == "thermal" else _inherent(glass)
-    around = surroundings(positions, glass.box, options.cutoff, source=glass.source)
+    around = surroundings(glass.positions_in(structure), glass.box, options.cutoff, source=glass.source)
     n = len(glass)
     columns: list[NDArray[np.floating]] = []
     if options.radial:
@@ -97,26 +96,15 @@ def _of_structure(glass: Glass, options: FeatureOptions, structure: str) -> NDAr
     if options.angular:
         columns.append(bond_order(around, options.angular, options.l_max).reshape(n, -1))
     if options.energy:
-        columns.append(_energies(glass, structure)[:, None])
+        columns.append(glass.require("inherent_energies" if structure == "inherent" else "energies")[:, None])
     if options.displacement:
-        shift = minimum_image(_inherent(glass) - glass.positions, glass.box)
+        shift = minimum_image(glass.require("inherent_positions") - glass.positions, glass.box)
         columns.append(np.linalg.norm(shift, axis=1)[:, None])
     first = np.concatenate(columns, axis=1, dtype=np.float32)
     if options.generations == 0:
         return first
     matrix = mean_matrix(around, options.averaging_length, options.averaging_cutoff)
     return np.concatenate(averages(first, matrix, options.generations), axis=1)
-
-
-def _inherent(glass: Glass) -> NDArray[np.float64]:
-    assert glass.inherent_positions is not None
-    return glass.inherent_positions
-
-
-def _energies(glass: Glass, structure: str) -> NDArray[np.float64]:
-    energies = glass.inherent_energies if structure == "inherent" else glass.energies
-    assert energies is not None
-    return energies
 
 
 def _require_everything(glass: Glass, options: FeatureOptions) -> None:
