@@ -63,9 +63,17 @@ def pairs_within(
     vectors : (n_pairs, 3)
         Minimum image of ``positions[j] - positions[i]``.
     """
-    box = np.asarray(box, dtype=float)
     if not (np.isfinite(cutoff) and cutoff > 0):
         raise GlassError(f"expected a positive cutoff, got {cutoff}", source=source, field="cutoff")
+    positions, i, j = close_pairs(positions, box, cutoff, source=source)
+    return i, j, minimum_image(positions[j] - positions[i], box)
+
+
+def close_pairs(
+    positions: ArrayLike, box: ArrayLike, cutoff: float, *, source: str | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Wrapped positions ``(n_particles, 3)``, and :func:`pairs_within` without the vectors."""
+    box = np.asarray(box, dtype=float)
     if cutoff > box.min() / 2:
         raise GlassError(
             f"the cutoff {cutoff:g} exceeds half of the shortest box edge ({box.min() / 2:g})",
@@ -75,4 +83,4 @@ def pairs_within(
         )
     positions = wrap(positions, box)
     i, j = cKDTree(positions, boxsize=box).query_pairs(cutoff, output_type="ndarray").T
-    return i, j, minimum_image(positions[j] - positions[i], box)
+    return positions, i, j

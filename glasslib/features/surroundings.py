@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array, csr_array
-from scipy.spatial import cKDTree
 
 from glasslib.errors import GlassError
-from glasslib.glass import FloatArray, require_floats, wrap
+from glasslib.glass import FloatArray, require_floats
+from glasslib.neighbors import close_pairs
 
 #: Pairs handled at once, so that what is made of them stays in the processor's cache.
 PIECE = 16384
@@ -64,7 +64,7 @@ def surroundings(
         When the positions are not finite ``(n_particles, 3)``, or the box is too small for the cutoff.
     """
     box = require_floats(box, source, "box", (3,))
-    positions = wrap(require_floats(positions, source, "positions", (None, 3)), box)
+    positions = require_floats(positions, source, "positions", (None, 3))
     if not cutoff <= box.min() / 2:
         raise GlassError(
             f"the features reach {cutoff:g}, more than half of the shortest box edge ({box.min() / 2:g})",
@@ -72,7 +72,7 @@ def surroundings(
             field="box",
             remedy="Drop outer shells, as FeatureOptions().within(glass.box) does, or use a larger system",
         )
-    i, j = cKDTree(positions, boxsize=box).query_pairs(cutoff, output_type="ndarray").T
+    positions, i, j = close_pairs(positions, box, cutoff, source=source)
     r = _distances(positions, box, i, j)
     n = len(positions)
     both = coo_array((np.tile(r, 2), (np.concatenate([i, j]), np.concatenate([j, i]))), shape=(n, n))
