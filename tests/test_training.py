@@ -229,5 +229,5 @@ def test_plain_graph_networks_learn_by_the_same_loop(kind, tmp_path):
     trained.save(tmp_path / "model.pt")
     loaded = InteractionPredictor.load(tmp_path / "model.pt")
     np.testing.assert_array_equal(loaded.predict(glasses[0]), trained.predict(glasses[0]))
-    with pytest.raises(GlassError, match="expected the format 'glasslib SE3 1'"):
+    with pytest.raises(GlassError, match="expected the format 'glasslib SE3 2'"):
         SE3Predictor.load(tmp_path / "model.pt")

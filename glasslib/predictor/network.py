@@ -1,26 +1,24 @@
-"""Networks with the face of a predictor: configurations in, propensity out."""
+"""What all networks have in common as predictors: graphs, training, files."""
 
 from __future__ import annotations
 
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch_geometric.data import Data
 from tqdm.auto import tqdm
 
-from glasslib.baselines import InteractionNetwork
-from glasslib.equivariant import NetworkOptions, SE3Network
 from glasslib.errors import GlassError
 from glasslib.evaluation import common_times
 from glasslib.glass import Glass
-from glasslib.graph import GraphOptions, build_graph
 from glasslib.readers.boundary import atomic_write
 from glasslib.training import TrainingOptions, fit
 
@@ -30,8 +28,6 @@ class NetworkPredictor(ABC):
 
     Parameters
     ----------
-    graph :
-        What the network is shown.
     training :
         How it is trained.
     """
@@ -39,8 +35,7 @@ class NetworkPredictor(ABC):
     #: Begins its files.
     FORMAT: ClassVar[str]
 
-    def __init__(self, graph: GraphOptions, training: TrainingOptions | None) -> None:
-        self.graph_options = graph
+    def __init__(self, training: TrainingOptions | None) -> None:
         self.training_options = training or TrainingOptions()
         self.network: nn.Module | None = None
         self.times: NDArray[np.float64] | None = None
@@ -48,18 +43,20 @@ class NetworkPredictor(ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """The network's options, JSON-like."""
+        """What is shown to which network, JSON-like."""
+
+    @classmethod
+    @abstractmethod
+    def from_description(cls, description: dict[str, Any], training: TrainingOptions) -> Self:
+        """The predictor, untrained, that :meth:`describe` described."""
+
+    @abstractmethod
+    def prepare(self, glass: Glass) -> Data:
+        """What the network is shown of a configuration."""
 
     @abstractmethod
     def make_network(self, n_times: int) -> nn.Module:
         """An untrained network."""
-
-    @classmethod
-    @abstractmethod
-    def from_description(
-        cls, graph: GraphOptions, network: dict[str, Any], training: TrainingOptions
-    ) -> Self:
-        """A predictor whose network :meth:`describe` described."""
 
     @property
     def n_parameters(self) -> int:
@@ -92,10 +89,9 @@ class NetworkPredictor(ABC):
         torch.manual_seed(self.training_options.seed)
         network = self.make_network(len(self.times))
         bar = tqdm(glasses, desc="graphs", disable=not progress)
-        graphs = [build_graph(glass, self.graph_options) for glass in bar]
+        graphs = [self.prepare(glass) for glass in bar]
         label = {
-            "graph": asdict(self.graph_options),
-            "network": self.describe(),
+            "options": self.describe(),
             "times": self.times.tolist(),
             "sources": [Path(glass.source).name if glass.source else None for glass in glasses],
         }
@@ -117,7 +113,7 @@ class NetworkPredictor(ABC):
         network = self._trained().eval()
         device = next(network.parameters()).device
         with torch.no_grad():
-            out = network(build_graph(glass, self.graph_options).to(device))
+            out = network(self.prepare(glass).to(device))
         propensity: NDArray[np.float64] = out.T.double().cpu().numpy()
         return propensity
 
@@ -125,8 +121,7 @@ class NetworkPredictor(ABC):
         """Write the trained network: weights and options, nothing that could run."""
         state = {
             "format": self.FORMAT,
-            "graph": asdict(self.graph_options),
-            "network": self.describe(),
+            "options": self.describe(),
             "training": asdict(self.training_options),
             "times": None if self.times is None else self.times.tolist(),
             "state": self._trained().state_dict(),
@@ -147,9 +142,7 @@ class NetworkPredictor(ABC):
             state = torch.load(path, map_location="cpu", weights_only=True)
             if state["format"] != cls.FORMAT:
                 raise GlassError(f"expected the format {cls.FORMAT!r}, got {state['format']!r}", source=path)
-            predictor = cls.from_description(
-                GraphOptions(**state["graph"]), state["network"], TrainingOptions(**state["training"])
-            )
+            predictor = cls.from_description(state["options"], TrainingOptions(**state["training"]))
             predictor.times = np.array(state["times"])
             predictor.network = predictor.make_network(len(state["times"]))
             predictor.network.load_state_dict(state["state"])
@@ -166,97 +159,3 @@ class NetworkPredictor(ABC):
         if self.network is None:
             raise GlassError("call fit (or load a checkpoint) first")
         return self.network
-
-
-class SE3Predictor(NetworkPredictor):
-    """The SE(3) network, trained on configurations and asked about others.
-
-    Parameters
-    ----------
-    graph :
-        What the network is shown.
-    network :
-        Its size; inputs, cutoff and number of times are filled in.
-    training :
-        How it is trained.
-
-    Examples
-    --------
-    >>> predictor = SE3Predictor()
-    >>> predictor.fit(train_glasses, directory="runs/first")  # doctest: +SKIP
-    >>> predictor.predict(glass).shape  # doctest: +SKIP
-    (1, 4096)
-    """
-
-    FORMAT = "glasslib SE3 1"
-
-    def __init__(
-        self,
-        graph: GraphOptions | None = None,
-        network: NetworkOptions | None = None,
-        training: TrainingOptions | None = None,
-    ) -> None:
-        super().__init__(graph or GraphOptions(), training)
-        self.network_options = replace(
-            network or NetworkOptions(),
-            n_scalars=self.graph_options.n_scalars,
-            n_vectors=self.graph_options.n_vectors,
-            cutoff=self.graph_options.cutoff,
-        )
-
-    def describe(self) -> dict[str, Any]:
-        """The network's options, JSON-like."""
-        return asdict(self.network_options)
-
-    def make_network(self, n_times: int) -> SE3Network:
-        """An untrained network."""
-        self.network_options = replace(self.network_options, n_times=n_times)
-        return SE3Network(self.network_options)
-
-    @classmethod
-    def from_description(
-        cls, graph: GraphOptions, network: dict[str, Any], training: TrainingOptions
-    ) -> Self:
-        """A predictor whose network :meth:`describe` described."""
-        return cls(graph, NetworkOptions(**network), training)
-
-
-class InteractionPredictor(NetworkPredictor):
-    """BOTAN's or Bapst et al.'s network, trained on configurations and asked about others.
-
-    Parameters
-    ----------
-    kind :
-        ``"botan"`` or ``"bapst"``.
-    structure :
-        Positions that span the graph: ``"thermal"``, as published, or ``"inherent"``.
-    training :
-        How it is trained.
-    """
-
-    FORMAT = "glasslib interaction 1"
-
-    def __init__(
-        self,
-        kind: Literal["botan", "bapst"] = "botan",
-        structure: Literal["thermal", "inherent"] = "thermal",
-        training: TrainingOptions | None = None,
-    ) -> None:
-        graph = GraphOptions(structure, cutoff=2.0, energy=False, displacement=False, averaging_cutoff=0)
-        super().__init__(graph, training)
-        self.kind: Literal["botan", "bapst"] = kind
-
-    def describe(self) -> dict[str, Any]:
-        """The network's options, JSON-like."""
-        return {"kind": self.kind}
-
-    def make_network(self, n_times: int) -> InteractionNetwork:
-        """An untrained network."""
-        return InteractionNetwork(self.kind, n_times)
-
-    @classmethod
-    def from_description(
-        cls, graph: GraphOptions, network: dict[str, Any], training: TrainingOptions
-    ) -> Self:
-        """A predictor whose network :meth:`describe` described."""
-        return cls(network["kind"], graph.structure, training)

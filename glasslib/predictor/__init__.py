@@ -1,0 +1,7 @@
+"""Networks with the face of a predictor: configurations in, propensity out."""
+
+from glasslib.predictor.interaction import InteractionPredictor
+from glasslib.predictor.network import NetworkPredictor
+from glasslib.predictor.se3 import SE3Predictor
+
+__all__ = ["InteractionPredictor", "NetworkPredictor", "SE3Predictor"]
