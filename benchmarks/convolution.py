@@ -3,6 +3,7 @@
     python benchmarks/convolution.py                 # N = 4096, all ways
     python benchmarks/convolution.py --sizes         # also cost against N (ours), a figure with the exponent
     python benchmarks/convolution.py --memory        # also peak memory: a step, a million particles
+    python benchmarks/convolution.py --device cuda --tf32 --sizes    # the same on a GPU
 
 Three layers (convolution, self-interaction, gate), 32 scalars, 16 vectors, 8 of l = 2, 8 radial functions,
 r_c = 2: the same weights and, to rounding, the same outputs in every row. A step is forward, backward and
@@ -14,14 +15,18 @@ e3nn, usual form     o3.TensorProduct with weights made for each pair (uvw), 480
 e3nn, weights after  o3.TensorProduct without weights on each pair, summed over neighbours for each radial
                      function, then the weights on particles: the cheapest way we found with e3nn
 the same compiled    its products under torch.compile, as e3nn recommends
+cuEquivariance       its products by cuequivariance_torch, where that is installed and on a GPU
 
-The floor is the time of one large matrix product with as many operations as those of `fast`, measured on
-the spot. Each way has a process of its own, the median counts. Writes results/convolution.json.
+The arithmetic floor is the time of one large matrix product with as many operations as those of `fast`,
+measured on the spot; on a GPU the time to move the bytes that its operations read and write stands beside
+it, at the speed of a large copy. Each way has a process of its own, the median counts. Writes
+results/convolution.json (on a GPU convolution-cuda.json).
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import statistics
 import subprocess
@@ -35,7 +40,10 @@ import e3nn
 import numpy as np
 import torch
 from e3nn import o3
+from other_convolutions import CUTOFF, N_RADIAL, CuEquivariance, E3nnWeightsAfter, E3nnWeightsOnPairs, Edges
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from glasslib import catalog
@@ -52,7 +60,6 @@ from glasslib.neighbors import neighbor_pairs
 from glasslib.plots import curves
 
 RESULTS = Path(__file__).parent / "results"
-CUTOFF, N_RADIAL = 2.0, 8
 HIDDEN = {
     1: "32x0e + 16x1o",
     2: "32x0e + 16x1o + 8x2e",
@@ -73,75 +80,7 @@ def liquid(n: int) -> tuple[np.ndarray, np.ndarray]:
     return positions[(positions < side).all(axis=1)], side
 
 
-class Edges:
-    """What e3nn's ways are given: pairs, their harmonics and radial functions."""
-
-    def __init__(self, index: Tensor, vector: Tensor, n: int, l_max: int) -> None:
-        self.index, self.n = index, n
-        self.radial = GaussianBasis(N_RADIAL, CUTOFF)(vector.norm(dim=1))
-        self.harmonics = o3.spherical_harmonics(list(range(l_max + 1)), vector, True, "component")
-
-
-class E3nnWeightsOnPairs(Convolution):
-    """Weights for each pair, then o3.TensorProduct."""
-
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        self.order = sorted(self.paths, key=lambda path: path.out)
-        self.product = o3.TensorProduct(
-            o3.Irreps([(1, (l1, (-1) ** l1)) for l1 in range(self.l_max + 1)]),
-            self.irreps_in,
-            self.irreps_out,
-            [(p.l1, p.entry, p.out, "uvw", True) for p in self.order],
-            path_normalization="none",
-            shared_weights=False,
-            internal_weights=False,
-        )
-
-    def forward(self, features: Tensor, edges: Edges) -> Tensor:
-        weights = self.scaled_weights()
-        flat = torch.cat([weights[p.out][p.rows].reshape(N_RADIAL, -1) for p in self.order], dim=1)
-        j, i = edges.index
-        messages = self.product(edges.harmonics, features[j], edges.radial @ flat)
-        return messages.new_zeros(edges.n, messages.shape[1]).index_add(0, i, messages) * self.scale
-
-
-class E3nnWeightsAfter(Convolution):
-    """o3.TensorProduct without weights on pairs, a sum for each radial function, then the weights."""
-
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        found = {(p.l1, p.entry, self.irreps_out[p.out].ir): None for p in self.paths}
-        self.products = list(found)
-        between = o3.Irreps([(self.irreps_in[entry].mul, ir) for _, entry, ir in self.products])
-        self.pieces = between.slices()
-        self.product = o3.TensorProduct(
-            o3.Irreps([(1, (l1, (-1) ** l1)) for l1 in range(self.l_max + 1)]),
-            self.irreps_in,
-            between,
-            [(l1, entry, k, "uvv", False) for k, (l1, entry, _) in enumerate(self.products)],
-            path_normalization="none",
-        )
-
-    def forward(self, features: Tensor, edges: Edges) -> Tensor:
-        j, i = edges.index
-        messages = self.product(edges.harmonics, features[j])
-        zero = messages.new_zeros(edges.n, messages.shape[1])
-        sums = torch.stack(
-            [zero.index_add(0, i, messages * edges.radial[:, k : k + 1]) for k in range(N_RADIAL)], dim=1
-        )
-        outputs = []
-        for out, ((_, ir), weight) in enumerate(zip(self.irreps_out, self.scaled_weights(), strict=True)):
-            columns = []
-            for path in self.paths:
-                if path.out == out:
-                    piece = sums[:, :, self.pieces[self.products.index((path.l1, path.entry, ir))]]
-                    columns.append(piece.unflatten(2, (-1, ir.dim)).flatten(1, 2))
-            outputs.append(torch.einsum("nrm,rc->ncm", torch.cat(columns, dim=1), weight).flatten(1))
-        return torch.cat(outputs, dim=1) * self.scale
-
-
-def stack(form: type[Convolution], l_max: int) -> nn.ModuleList:
+def stack(form: type[Convolution], l_max: int, device: str = "cpu") -> nn.ModuleList:
     """Three layers with the given form of the convolution; the same weights for every form."""
     torch.manual_seed(0)
     options = NetworkOptions(hidden=HIDDEN[l_max], l_max=l_max, n_radial=N_RADIAL, cutoff=CUTOFF)
@@ -153,7 +92,7 @@ def stack(form: type[Convolution], l_max: int) -> nn.ModuleList:
             ours.irreps_in, ours.irreps_out, l_max=l_max, n_radial=N_RADIAL, n_neighbors=options.n_neighbors
         )
         layer.convolution.load_state_dict(ours.state_dict(), strict=False)
-    return layers
+    return layers.to(device)
 
 
 def training_step(layers: nn.ModuleList, inputs: Tensor, geometry: Callable) -> Callable[[], Tensor]:
@@ -173,26 +112,31 @@ def training_step(layers: nn.ModuleList, inputs: Tensor, geometry: Callable) -> 
 
 
 def seconds(run: Callable[[], object]) -> float:
+    """Of one call; a GPU's work is waited for."""
+    wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
+    wait()
     begin = time.perf_counter()
     run()
+    wait()
     return time.perf_counter() - begin
 
 
 class Setting:
-    """Particles, their pairs, inputs."""
+    """Particles, their pairs, inputs, on a device."""
 
-    def __init__(self, n: int, l_max: int) -> None:
+    def __init__(self, n: int, l_max: int, device: str = "cpu") -> None:
         positions, box = liquid(n)
-        self.n, self.l_max = len(positions), l_max
+        self.n, self.l_max, self.device = len(positions), l_max, device
         begin = time.perf_counter()
         index, vector = neighbor_pairs(positions, box, CUTOFF)
-        self.index, self.vector = torch.from_numpy(index), torch.tensor(vector, dtype=torch.float32)
+        self.index = torch.from_numpy(index).to(device)
+        self.vector = torch.tensor(vector, dtype=torch.float32, device=device)
         self.neighborhoods()
         self.build_seconds = time.perf_counter() - begin
-        self.inputs = torch.randn(self.n, 6, generator=torch.Generator().manual_seed(1))
+        self.inputs = torch.randn(self.n, 6, generator=torch.Generator().manual_seed(1)).to(device)
 
     def step(self, form: type[Convolution], compiled: bool = False) -> Callable[[], Tensor]:
-        layers = stack(form, self.l_max)
+        layers = stack(form, self.l_max, self.device)
         if compiled:
             for layer in layers:
                 layer.convolution.product = torch.compile(layer.convolution.product, dynamic=False)
@@ -200,21 +144,44 @@ class Setting:
         return training_step(layers, self.inputs, self.neighborhoods if ours else self.edges)
 
     def neighborhoods(self) -> Neighborhoods:
-        basis = GaussianBasis(N_RADIAL, CUTOFF)
+        basis = GaussianBasis(N_RADIAL, CUTOFF).to(self.device)
         return neighborhoods(self.index, self.vector, self.n, basis, self.l_max)
 
     def edges(self) -> Edges:
         return Edges(self.index, self.vector, self.n, self.l_max)
 
 
-def floor(step: Callable[[], object]) -> tuple[float, float]:
-    """Operations of a step, and seconds that one matrix product with as many takes."""
+class BytesMoved(TorchDispatchMode):
+    """Adds up the bytes of every tensor that an operation reads or writes; views move nothing."""
+
+    total = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        found = function(*args, **(kwargs or {}))
+        if not function.is_view:
+            tensors = (x for x in tree_leaves((args, kwargs, found)) if isinstance(x, Tensor))
+            self.total += sum(x.numel() * x.element_size() for x in tensors)
+        return found
+
+
+def limits(step: Callable[[], object], device: str) -> dict[str, float]:
+    """What a step computes, and how long one matrix product with as many operations takes.
+
+    On a GPU also what it moves, and how long a copy of as many bytes takes; a processor's caches hold most.
+    """
     with FlopCounterMode(display=False) as counter:
         step()
-    operations = counter.get_total_flops()
-    a = torch.randn(2048, 2048)
-    rate = 2 * 2048**3 / min(seconds(lambda: a @ a) for _ in range(5))
-    return operations, operations / rate
+    side = 2048 if device == "cpu" else 8192
+    a = torch.randn(side, side, device=device)
+    rate = 2 * side**3 / min(seconds(lambda: a @ a) for _ in range(5))
+    found = {"operations": counter.get_total_flops(), "arithmetic_seconds": counter.get_total_flops() / rate}
+    if device != "cpu":
+        with BytesMoved() as moved:
+            step()
+        b = torch.empty(2**30, dtype=torch.uint8, device=device)
+        bandwidth = 2 * len(b) / min(seconds(b.clone) for _ in range(5))
+        found |= {"bytes": moved.total, "memory_seconds": moved.total / bandwidth}
+    return found
 
 
 WAYS: dict[str, tuple[type[Convolution], bool]] = {
@@ -222,44 +189,51 @@ WAYS: dict[str, tuple[type[Convolution], bool]] = {
     "e3nn, weights after": (E3nnWeightsAfter, False),
     "the same compiled": (E3nnWeightsAfter, True),
     "readable": (Convolution, False),
+    "cuEquivariance": (CuEquivariance, False),
     "e3nn, usual form": (E3nnWeightsOnPairs, False),
 }
 
 
-def one_way(n: int, l_max: int, way: str, turns: int, outputs: Path) -> dict:
+def one_way(n: int, l_max: int, way: str, options: argparse.Namespace, outputs: Path) -> dict:
     """Times of some steps in this process; the outputs go to a file."""
-    setting = Setting(n, l_max)
+    setting = Setting(n, l_max, options.device)
     step = setting.step(*WAYS[way])
-    torch.save(step(), outputs)  # the first step compiles and warms up
+    torch.save(step().cpu(), outputs)  # the first step compiles and warms up
     found = {"n": setting.n, "pairs": len(setting.vector), "build_seconds": setting.build_seconds}
-    found["seconds"] = [seconds(step) for _ in range(turns)]
+    found["seconds"] = [seconds(step) for _ in range(options.turns)]
     if way == "fast":
-        found["operations"], found["floor_seconds"] = floor(step)
+        found |= limits(step, options.device)
     return found
 
 
-def compare(n: int, l_max: int, ways: list[str], turns: int) -> dict:
+def compare(n: int, l_max: int, ways: list[str], options: argparse.Namespace) -> dict:
     """Each way in a process of its own (compiled code brings threads that would disturb the others)."""
     rows: dict[str, dict] = {}
     with tempfile.TemporaryDirectory() as folder:
         for way in ways:
             path = Path(folder, way)
-            task = ["--task", "way", "--of", str(n), str(l_max), way, str(path), "--turns", str(turns)]
+            task = ["--task", "way", "--of", str(n), str(l_max), way, str(path)]
+            task += ["--turns", str(options.turns), "--device", options.device] + ["--tf32"] * options.tf32
             rows[way] = in_a_process(task)
         outputs = {way: torch.load(Path(folder, way)) for way in ways}
     for way, output in outputs.items():
         gap = (output - outputs["fast"]).abs().max() / outputs["fast"].abs().max()
-        assert gap < 1e-4, f"{way} differs from fast by {gap:.1e}"
-    ours, least = rows["fast"], rows["fast"]["floor_seconds"]
+        assert gap < (1e-2 if options.tf32 else 1e-4), f"{way} differs from fast by {gap:.1e}"
+    ours = rows["fast"]
     median = {way: statistics.median(row["seconds"]) for way, row in rows.items()}
     weights = sum(p.numel() for p in stack(FactorisedConvolution, l_max).parameters())
     print(f"\nN = {ours['n']}, {ours['pairs']} pairs, l_max = {l_max}, {weights} weights")
     for way, value in median.items():
         print(f"  {way:<20} {value:8.3f} s   {value / median['fast']:7.1f} x fast")
-    print(f"  floor: {ours['operations'] / 1e9:.1f} GFLOP in {least:.3f} s; fast takes", end=" ")
-    print(f"{median['fast'] / least:.1f} times that")
+    for what, amount in (("arithmetic", "operations"), ("memory", "bytes")):
+        if amount not in ours:
+            continue
+        least = ours[f"{what}_seconds"]
+        print(f"  {what}: {ours[amount] / 1e9:.1f} G{amount} take {least:.4f} s", end="; ")
+        print(f"fast takes {median['fast'] / least:.1f} times that")
     print(f"  graph build: {ours['build_seconds'] / median['fast']:.0%} of a step", flush=True)
-    return {"l_max": l_max, "weights": weights, "threads": torch.get_num_threads(), "ways": rows}
+    where = torch.cuda.get_device_name() if options.device == "cuda" else f"{torch.get_num_threads()} threads"
+    return {"l_max": l_max, "weights": weights, "where": where, "tf32": options.tf32, "ways": rows}
 
 
 def in_a_process(arguments: list[str]) -> dict:
@@ -270,14 +244,15 @@ def in_a_process(arguments: list[str]) -> dict:
     return found
 
 
-def against_size(l_max: int, turns: int) -> list[dict[str, float]]:
+def against_size(l_max: int, options: argparse.Namespace) -> list[dict[str, float]]:
     """Cost of a step of ours from 512 to 32768 particles."""
     rows = []
     for n in (512, 1024, 2048, 4096, 8192, 16384, 32768):
-        setting = Setting(n, l_max)
+        setting = Setting(n, l_max, options.device)
         step = setting.step(FactorisedConvolution)
         step()
-        rows.append({"n": setting.n, "seconds": statistics.median(seconds(step) for _ in range(turns))})
+        times = [seconds(step) for _ in range(options.turns)]
+        rows.append({"n": setting.n, "seconds": statistics.median(times)})
         print(f"  N = {setting.n:>6}: {rows[-1]['seconds']:.3f} s", flush=True)
     return rows
 
@@ -319,35 +294,44 @@ def main() -> None:
     parser.add_argument("--no-compile", action="store_true", help="without the compiled rows")
     parser.add_argument("--sizes", action="store_true", help="also cost against N")
     parser.add_argument("--memory", action="store_true", help="also peak memory")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--tf32", action="store_true", help="let a GPU's matrix products round to TF32")
     parser.add_argument("--task", choices=("way", "step", "million"), help=argparse.SUPPRESS)
     parser.add_argument("--of", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.device == "cuda" and not torch.cuda.is_available():
+        parser.error("this machine has no GPU that torch can use")
+    torch.set_float32_matmul_precision("high" if options.tf32 else "highest")
     if options.task == "way":
         n, l_max, way, path = options.of
-        print(json.dumps(one_way(int(n), int(l_max), way, options.turns, Path(path))))
+        print(json.dumps(one_way(int(n), int(l_max), way, options, Path(path))))
         return
     if options.task:
         print(json.dumps(memory(options.task)))
         return
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / "convolution.json"
+    name = "convolution" if options.device == "cpu" else f"convolution-{options.device}"
+    path = RESULTS / f"{name}.json"
     found: dict = json.loads(path.read_text()) if path.exists() else {}
     found |= {"torch": torch.__version__, "e3nn": e3nn.__version__}
     compared = found.setdefault("comparisons", {})  # what is not compared anew stays
     every = [way for way, (_, compiled) in WAYS.items() if not (compiled and options.no_compile)]
+    if options.device == "cpu" or not importlib.util.find_spec("cuequivariance_torch"):
+        every.remove("cuEquivariance")
     if 2 in options.l_max:
-        compared["N = 512, l_max = 2"] = compare(512, 2, every, options.turns)
+        compared["N = 512, l_max = 2"] = compare(512, 2, every, options)
+    lean = [way for way in every if way not in ("readable", "e3nn, usual form")]  # 12 GB a layer
     for l_max in options.l_max:
-        compared[f"N = 4096, l_max = {l_max}"] = compare(4096, l_max, every[:-2], options.turns)
+        compared[f"N = 4096, l_max = {l_max}"] = compare(4096, l_max, lean, options)
     if options.sizes:
         print("\ncost against N, l_max = 2")
-        found["sizes"] = against_size(2, options.turns)
+        found["sizes"] = against_size(2, options)
         found["exponent"] = exponent(found["sizes"])
         print(f"  exponent {found['exponent']:.2f}")
         line = ([row["n"] for row in found["sizes"]], [row["seconds"] for row in found["sizes"]])
-        name = f"N^{found['exponent']:.2f}"
-        figure = curves({name: line}, "particles", "seconds a training step", log_x=True, log_y=True)
-        figure.write_html(RESULTS / "convolution.html", include_plotlyjs="cdn")
+        law = f"N^{found['exponent']:.2f}"
+        figure = curves({law: line}, "particles", "seconds a training step", log_x=True, log_y=True)
+        figure.write_html(RESULTS / f"{name}.html", include_plotlyjs="cdn")
     if options.memory:
         found["memory"] = [in_a_process(["--task", task]) for task in ("step", "million")]
         print(*found["memory"], sep="\n")

@@ -46,9 +46,8 @@ def neighbor_pairs(
     """
     i, j, vectors = pairs_within(positions, box, cutoff, source=source)
     neighbor, center = np.concatenate([j, i]), np.concatenate([i, j])
-    order = np.lexsort((neighbor, center))
-    edge_index = np.stack([neighbor, center])[:, order].astype(np.int64)
-    return edge_index, np.concatenate([vectors, -vectors])[order]
+    order = np.argsort(center * len(np.asarray(positions)) + neighbor)
+    return np.stack([neighbor[order], center[order]]), np.concatenate([vectors, -vectors])[order]
 
 
 def pairs_within(
@@ -82,5 +81,6 @@ def close_pairs(
             remedy="Use a smaller cutoff or a larger system",
         )
     positions = wrap(positions, box)
-    i, j = cKDTree(positions, boxsize=box).query_pairs(cutoff, output_type="ndarray").T
+    pairs = cKDTree(positions, boxsize=box).query_pairs(cutoff, output_type="ndarray")
+    i, j = np.ascontiguousarray(pairs.T, dtype=np.int64)
     return positions, i, j
