@@ -1,4 +1,4 @@
-"""Bond-order parameters of shells against a double loop, freud, rotations, and the network's convolution."""
+"""Bond-order parameters of shells against a double loop, freud, and rotations."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ import pytest
 import torch
 from e3nn import o3
 from scipy.special import sph_harm_y
-from torch import nn
 
 from glasslib import Glass
-from glasslib.equivariant import Convolution, neighborhoods
-from glasslib.features import Shells, bond_order_parameters, radial_densities
+from glasslib.features import Shells, bond_order_parameters
 from glasslib.features.expansion import harmonics
 from glasslib.neighbors import neighbor_pairs
 from glasslib.testing import assert_periodic, assert_permutation_equivariant
@@ -103,40 +101,3 @@ def test_threads_do_not_disturb_one_another():
         torch.set_num_threads(before)
     for result in results[1:]:
         np.testing.assert_allclose(result, results[0], atol=1e-6)
-
-
-class Gaussians(nn.Module):
-    """The features' radial functions, for the network: no envelope."""
-
-    def __init__(self, shells: Shells) -> None:
-        super().__init__()
-        self.shells = shells
-
-    def forward(self, r: torch.Tensor) -> torch.Tensor:
-        radii = torch.from_numpy(self.shells.radii)
-        return torch.exp(-((r.unsqueeze(-1) - radii) ** 2) / (2 * self.shells.width**2))
-
-
-def test_a_convolution_and_a_norm_give_the_same(glass):
-    """One layer of the network on a constant scalar, one output irrep for each shell and degree: its norm is
-    Z q_l up to a factor, its scalars are the radial densities."""
-    shells, l_max = Shells(0.8, 1.6, 0.1), 4
-    n = len(shells)
-    index, vectors = neighbor_pairs(glass.positions, glass.box, shells.cutoff)
-    around = neighborhoods(
-        torch.from_numpy(index), torch.from_numpy(vectors), len(glass), Gaussians(shells), l_max
-    )
-    irreps_out = o3.Irreps([(n, (degree, (-1) ** degree)) for degree in range(l_max + 1)])
-    layer = Convolution("1x0e", irreps_out, l_max=l_max, n_radial=n, n_neighbors=1.0).double()
-    with torch.no_grad():
-        for weight in layer.weights:  # output channel k takes radial function k
-            weight.copy_(torch.eye(n, dtype=torch.float64) * np.sqrt(n))
-        h = layer(torch.ones(len(glass), 1, dtype=torch.float64), around).numpy()
-    densities = radial_densities(glass.positions, glass.types, glass.box, [shells]).sum(axis=1)
-    np.testing.assert_allclose(h[:, :n], densities, atol=1e-6)
-    q = bond_order_parameters(glass.positions, glass.box, [shells], l_max, dtype=torch.float64)
-    for degree in range(1, l_max + 1):
-        part = h[:, n * degree**2 : n * (degree + 1) ** 2].reshape(len(glass), n, 2 * degree + 1)
-        # component normalisation: |Y_l|^2 = 2 l + 1
-        z_q = np.linalg.norm(part, axis=2) / np.sqrt(2 * degree + 1)
-        np.testing.assert_allclose(z_q, h[:, :n] * q[:, degree - 1], atol=1e-6)
