@@ -9,8 +9,10 @@ Two averages are always given, because beyond the relaxation time they differ a 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -184,3 +186,23 @@ def table(scores: Mapping[str, Score]) -> str:
                 f"  {value.pooled[t]:>9.3f}"
             )
     return "\n".join(lines)
+
+
+def save_scores(path: str | Path, scores: Mapping[str, Score]) -> None:
+    """Write scores by predictor as JSON."""
+    rows = {
+        name: {field.name: getattr(value, field.name).tolist() for field in fields(Score)}
+        for name, value in scores.items()
+    }
+    Path(path).write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def load_scores(path: str | Path) -> dict[str, Score]:
+    """Read what :func:`save_scores` wrote; GlassError when it is something else."""
+    try:
+        rows = json.loads(Path(path).read_text())
+        return {
+            name: Score(*(np.array(row[field.name]) for field in fields(Score))) for name, row in rows.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise GlassError(f"holds no scores ({error!r})", source=path) from error

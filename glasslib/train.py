@@ -1,18 +1,18 @@
-"""Train the SE(3) network and compare it with what it must beat.
+"""Train a predictor and compare it with what it must beat.
 
-    python -m glasslib.train                       BOTAN's ten configurations at T = 0.44, tau_alpha
-    python -m glasslib.train --data bundled -T 0.56 --output runs/mine
+    python -m glasslib.train                       the SE(3) network on BOTAN's ten configurations, T = 0.44
+    python -m glasslib.train ridge --structure thermal
+    python -m glasslib.train botan --data bundled -T 0.64 --output runs/mine
 
-Cut off and started again with the same arguments, it continues where it was.
+Cut off and started again with the same arguments, training continues where it was.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +20,27 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 
 from glasslib import catalog
-from glasslib.baselines import ConstantPredictor, EnergyPredictor
+from glasslib.baselines import ConstantPredictor, EnergyPredictor, RidgePredictor
 from glasslib.equivariant import NetworkOptions
 from glasslib.errors import GlassError
-from glasslib.evaluation import Score, ceiling, evaluate, table
+from glasslib.evaluation import Score, ceiling, evaluate, save_scores, table
+from glasslib.features import FeatureOptions
 from glasslib.glass import Glass
 from glasslib.graph import GraphOptions
-from glasslib.predictor import SE3Predictor
+from glasslib.predictor import InteractionPredictor, NetworkPredictor, SE3Predictor
 from glasslib.simulate import inherent_structures
 from glasslib.training import TrainingOptions
 
 #: BOTAN's public test files; any further ones in the cache are left to other studies.
 BOTAN_TEST = 3
+
+#: What can be trained, and its name in tables.
+PREDICTORS = {
+    "se3": "SE(3) network",
+    "botan": "BOTAN",
+    "bapst": "Bapst et al.",
+    "ridge": "ridge on expert features",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,54 +55,67 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(options: argparse.Namespace) -> dict[str, Score]:
-    """Load, train, evaluate, print the table, and write it beside the checkpoint; return the scores."""
-    directory = Path(options.output or f"runs/{options.data}-seed{options.seed}")
-    graph = GraphOptions(**_chosen(options, GraphOptions))
-    predictor = SE3Predictor(
-        graph,
-        NetworkOptions(**_chosen(options, NetworkOptions)),
-        TrainingOptions(**_chosen(options, TrainingOptions)),
-    )
+    """Load, train, evaluate, print the table, and write it beside the model; return the scores."""
+    predictor, seed = make_predictor(options), getattr(options, "seed", 0)
+    directory = Path(options.output or f"runs/{options.data}-{options.predictor}-seed{seed}")
     progress = not options.quiet
     if options.threads:
         torch.set_num_threads(options.threads)
     train = load(options.data, "train", options.temperature, options.limit, progress)
-    test = load(
-        options.data, "test", options.temperature, BOTAN_TEST if options.data == "botan" else None, progress
-    )
+    n_test = BOTAN_TEST if options.data == "botan" else None
+    test = load(options.data, "test", options.temperature, n_test, progress)
     if options.times:
         train, test = ([g.at_times(options.times) for g in glasses] for glasses in (train, test))
 
-    predictor.fit(train, directory=directory, progress=progress, devices=options.devices)
+    print(f"{len(train)} training configurations, {len(test)} test configurations, type A, seed {seed}")
+    if isinstance(predictor, NetworkPredictor):
+        predictor.fit(train, directory=directory, progress=progress, devices=options.devices)
+    else:
+        directory.mkdir(parents=True, exist_ok=True)
+        predictor.fit(train, progress=progress)
     if rank_zero_only.rank:  # type: ignore[attr-defined]  # of several devices the first goes on
         return {}
-    predictor.save(directory / "model.pt")
+    model = directory / ("model.pt" if isinstance(predictor, NetworkPredictor) else "model.npz")
+    predictor.save(model)
     scores = {
         "constant": evaluate(ConstantPredictor().fit(train), test),
         "energy alone": evaluate(EnergyPredictor().fit(train), test),
-        "SE(3) network": evaluate(predictor, test, progress=progress),
+        PREDICTORS[options.predictor]: evaluate(predictor, test, progress=progress),
     }
     if all(glass.propensity_halves is not None for glass in test):
         scores["ceiling"] = ceiling(test)
-    best = max(predictor.history, key=lambda epoch: epoch["validation_r"])
-    print(f"\n{len(train)} training configurations, {len(test)} test configurations, type A")
-    print(f"{predictor.n_parameters} parameters, seed {options.seed}")
-    epochs = len(predictor.history)
-    print(f"best validation r {best['validation_r']:.3f} in epoch {best['epoch']:.0f} of {epochs}\n")
-    print(table(scores))
-    rows = {
-        name: {
-            "times": score.times.tolist(),
-            "mean": score.mean.tolist(),
-            "interval": score.interval.tolist(),
-            "pooled": score.pooled.tolist(),
-            "each": score.each.tolist(),
-        }
-        for name, score in scores.items()
-    }
-    (directory / "scores.json").write_text(json.dumps(rows, indent=1) + "\n")
-    print(f"\nweights in {directory / 'model.pt'}, scores in {directory / 'scores.json'}")
+    if isinstance(predictor, NetworkPredictor):
+        best = max(predictor.history, key=lambda epoch: epoch["validation_r"])
+        print(f"{predictor.n_parameters} parameters, best validation r {best['validation_r']:.3f}", end=" ")
+        print(f"in epoch {best['epoch']:.0f} of {len(predictor.history)}")
+    print(f"\n{table(scores)}")
+    save_scores(directory / "scores.json", scores)
+    print(f"\nmodel in {model}, scores in {directory / 'scores.json'}")
     return scores
+
+
+def make_predictor(options: argparse.Namespace) -> NetworkPredictor | RidgePredictor:
+    """The predictor that the command line asks for, untrained."""
+    name = options.predictor
+    rooms: dict[str, tuple[type, ...]] = {
+        "se3": (GraphOptions, NetworkOptions, TrainingOptions),
+        "ridge": (),
+    }
+    applies = {f.name for cls in rooms.get(name, (TrainingOptions,)) for f in fields(cls)}
+    applies |= {"structure"} if name != "ridge" else {"structure", "seed", "energy", "displacement"}
+    every = (f.name for cls in (GraphOptions, NetworkOptions, TrainingOptions) for f in fields(cls))
+    for option in every:
+        if hasattr(options, option) and option not in applies:
+            raise GlassError(f"--{option.replace('_', '-')} does not apply to {name}")
+    graph, training = _given(options, GraphOptions), _given(options, TrainingOptions)
+    if name == "se3":
+        network = NetworkOptions(**_given(options, NetworkOptions))
+        return SE3Predictor(GraphOptions(**graph), network, TrainingOptions(**training))
+    if name == "ridge":
+        return RidgePredictor(FeatureOptions(**graph), seed=training.get("seed", 0))
+    predictor = InteractionPredictor(name, **graph)
+    predictor.training_options = replace(predictor.training_options, **training)
+    return predictor
 
 
 def load(name: str, split: str, temperature: float | None, limit: int | None, progress: bool) -> list[Glass]:
@@ -109,34 +131,35 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("predictor", nargs="?", choices=PREDICTORS, default="se3", help="default: se3")
     parser.add_argument("--data", default="botan", help="a data set of the catalog (default: botan)")
     parser.add_argument("-T", "--temperature", type=float, help="only configurations of this temperature")
     parser.add_argument("--times", type=float, nargs="+", help="only these times (default: all)")
     parser.add_argument("--limit", type=int, help="at most so many training configurations")
-    parser.add_argument("--output", help="directory of the run (default: runs/DATA-seedN)")
+    parser.add_argument("--output", help="directory of the run (default: runs/DATA-PREDICTOR-seedN)")
     parser.add_argument("--devices", type=int, default=1, help="processes or GPUs to train on (default: 1)")
     parser.add_argument("--threads", type=int, help="CPU threads of this process")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     for cls in (GraphOptions, NetworkOptions, TrainingOptions):
         group = parser.add_argument_group(
-            cls.__name__, "see its documentation; the values shown are the defaults"
+            cls.__name__, "see its documentation; the values shown are those of se3 where none is given"
         )
         for field in fields(cls):
-            if field.name in ("n_scalars", "n_vectors", "n_times") or (
+            if field.name in ("n_scalars", "n_vectors", "n_times", "bonds") or (
                 cls is NetworkOptions and field.name == "cutoff"
             ):
                 continue
             flag = f"--{field.name.replace('_', '-')}"
+            of: dict[str, Any] = {"default": argparse.SUPPRESS, "help": f"{field.default}"}
             if isinstance(field.default, bool):
-                group.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default)
+                group.add_argument(flag, action=argparse.BooleanOptionalAction, **of)
             else:
-                group.add_argument(
-                    flag, type=type(field.default), default=field.default, metavar=str(field.default)
-                )
+                group.add_argument(flag, type=type(field.default), metavar="X", **of)
     return parser
 
 
-def _chosen(options: argparse.Namespace, cls: type) -> dict[str, Any]:
+def _given(options: argparse.Namespace, cls: type) -> dict[str, Any]:
+    """What the command line says about the fields of a class."""
     names = {field.name for field in fields(cls)}  # type: ignore[arg-type]
     return {name: value for name, value in vars(options).items() if name in names}
 

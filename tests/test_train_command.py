@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 
 import pytest
 
 from glasslib import GlassError, train
-from glasslib.predictor import SE3Predictor
+from glasslib.baselines import RidgePredictor
+from glasslib.evaluation import evaluate, load_scores
+from glasslib.features import FeatureOptions, Shells
+from glasslib.predictor import InteractionPredictor, SE3Predictor
 from tests.test_training import learnable
 
 SMALL = [
@@ -30,9 +33,9 @@ def test_it_trains_evaluates_and_prints_the_table(small_data, tmp_path, capsys):
     printed = capsys.readouterr().out
     for words in ("constant", "energy alone", "SE(3) network", "seed 3", "best validation r"):
         assert words in printed
-    scores = json.loads((tmp_path / "run" / "scores.json").read_text())
-    assert scores["constant"]["mean"] == [0.0]
-    assert f"{scores['SE(3) network']['mean'][0]:.3f}" in printed
+    scores = load_scores(tmp_path / "run" / "scores.json")
+    assert scores["constant"].mean == [0.0]
+    assert f"{scores['SE(3) network'].mean[0]:.3f}" in printed
     assert SE3Predictor.load(tmp_path / "run" / "model.pt").predict(learnable(0)).shape == (1, 120)
 
 
@@ -46,9 +49,39 @@ def test_called_twice_it_does_not_train_twice(small_data, tmp_path):
     assert (tmp_path / "run" / "scores.json").read_text() == scores
 
 
+def test_ridge_by_the_same_command(small_data, tmp_path, monkeypatch):
+    small = FeatureOptions(
+        radial=(Shells(0.7, 1.6, 0.1),), angular=(), displacement=False, averaging_cutoff=2.0, generations=1
+    )
+    monkeypatch.setattr(train, "FeatureOptions", lambda **given: replace(small, **given))
+    command = ["ridge", "--quiet", "--no-displacement", "--output", str(tmp_path / "run")]
+    assert train.main(command) == 0
+    scores = load_scores(tmp_path / "run" / "scores.json")
+    test = [learnable(seed) for seed in range(10, 12)]
+    again = evaluate(RidgePredictor.load(tmp_path / "run" / "model.npz"), test)
+    assert again.mean == scores["ridge on expert features"].mean > 0.2
+
+
+@pytest.mark.parametrize("kind", ["botan", "bapst"])
+def test_plain_graph_networks_by_the_same_command(kind, small_data, tmp_path):
+    command = [kind, "--quiet", "--epochs", "1", "--output", str(tmp_path / "run")]
+    assert train.main(command) == 0
+    assert train.PREDICTORS[kind] in load_scores(tmp_path / "run" / "scores.json")
+    assert InteractionPredictor.load(tmp_path / "run" / "model.pt").kind == kind
+
+
+def test_scores_that_are_none_are_named(tmp_path):
+    path = tmp_path / "scores.json"
+    for content in ("", "[]", '{"a": {}}', '{"a": 1}'):
+        path.write_text(content)
+        with pytest.raises(GlassError, match=r"scores.json.*holds no scores"):
+            load_scores(path)
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
+        (["ridge"], "--cutoff does not apply to ridge"),
         (["--data", "nothing"], "no data set is called 'nothing'"),
         (["--epochs", "0"], "epochs: expected a positive number"),
         (["--structure", "molten"], "structure: expected"),

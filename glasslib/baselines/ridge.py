@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from glasslib.errors import GlassError
-from glasslib.features import FeatureOptions, features
+from glasslib.features import FeatureOptions, Shells, features
 from glasslib.glass import TYPE_NAMES, FloatArray, Glass
+from glasslib.readers.boundary import atomic_write
+
+#: Begins its files.
+FORMAT = "glasslib ridge 1"
 
 #: Strengths of the penalty that are tried, in units of the number of training particles.
 ALPHAS = tuple(10.0**exponent for exponent in np.arange(-4.0, 1.01, 0.5))
@@ -167,6 +174,46 @@ class RidgePredictor:
             mask = glass.is_type(name)
             predicted[:, mask] = fit.predict(x[mask]).T
         return predicted
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted models, the options and the names of the features: arrays and JSON."""
+        if not self.fits:
+            raise GlassError("call fit before save")
+        card = {"format": FORMAT, "options": asdict(self.options), "names": self.names}
+        arrays = {
+            f"{name} {field.name}": getattr(fit, field.name)
+            for name, fit in self.fits.items()
+            for field in fields(RidgeFit)
+        }
+        with atomic_write(path) as file:
+            np.savez(file, card=np.array(json.dumps(card)), **arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> RidgePredictor:
+        """Read what :meth:`save` wrote; GlassError when it is missing, damaged, or something else."""
+        try:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            card = json.loads(str(arrays["card"]))
+            if card["format"] != FORMAT:
+                raise GlassError(f"expected the format {FORMAT!r}, got {card['format']!r}", source=path)
+            shells = {name: _shells(card["options"][name]) for name in ("radial", "angular")}
+            predictor = cls(FeatureOptions(**{**card["options"], **shells}))
+            predictor.names = card["names"]
+            for name in TYPE_NAMES:
+                if f"{name} weights" in arrays:
+                    of = (arrays[f"{name} {field.name}"] for field in fields(RidgeFit))
+                    predictor.fits[name] = RidgeFit(*of)
+        # numpy and zipfile raise whatever the damage leads to
+        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+            if isinstance(error, GlassError):
+                raise
+            raise GlassError(f"is not a readable model ({error!r})", source=path) from error
+        return predictor
+
+
+def _shells(described: list[dict[str, float]]) -> tuple[Shells, ...]:
+    return tuple(Shells(**each) for each in described)
 
 
 def _solutions(sums: Sequence[_Moments], alphas: Sequence[float]) -> list[RidgeFit]:

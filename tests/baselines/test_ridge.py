@@ -86,3 +86,27 @@ def test_errors_say_what_to_do(glass):
         RidgePredictor(OPTIONS).fit([glass, make_glass(seed=1, n_times=3)])
     with pytest.raises(GlassError, match="positive"):
         RidgePredictor(OPTIONS, alphas=[0.0])
+
+
+def test_a_saved_model_predicts_the_same(tmp_path):
+    predictor = RidgePredictor(OPTIONS).fit([solvable(seed) for seed in range(4)])
+    predictor.save(tmp_path / "model.npz")
+    again = RidgePredictor.load(tmp_path / "model.npz")
+    assert (again.options, again.names) == (predictor.options, predictor.names)
+    np.testing.assert_array_equal(again.predict(solvable(9)), predictor.predict(solvable(9)))
+
+
+def test_files_that_hold_no_model_are_named(tmp_path):
+    path = tmp_path / "model.npz"
+    with pytest.raises(GlassError, match="before save"):
+        RidgePredictor().save(path)
+    np.savez(path, card=np.array('{"format": "another"}'))
+    with pytest.raises(GlassError, match="glasslib ridge 1"):
+        RidgePredictor.load(path)
+    whole = path.read_bytes()
+    for content in (b"", b"text", whole[: len(whole) // 2]):
+        path.write_bytes(content)
+        with pytest.raises(GlassError, match=r"model.npz.*is not a readable model"):
+            RidgePredictor.load(path)
+    with pytest.raises(GlassError, match="nothing.npz"):
+        RidgePredictor.load(tmp_path / "nothing.npz")
