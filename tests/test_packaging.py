@@ -33,6 +33,7 @@ ROOMS = [
     "evaluation",
     "training",
     "predictor",
+    "interpretation",
     "train",
     "environment",
     "plots",
