@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -188,19 +188,19 @@ def table(scores: Mapping[str, Score]) -> str:
     return "\n".join(lines)
 
 
-def save_scores(path: str | Path, scores: Mapping[str, Score]) -> None:
-    """Write scores by predictor as JSON."""
+def save_scores(path: str | Path, scores: Mapping[str, Score], **about: Any) -> None:
+    """Write scores by predictor as JSON, with anything JSON-like about how they came to be."""
     rows = {
         name: {field.name: getattr(value, field.name).tolist() for field in fields(Score)}
         for name, value in scores.items()
     }
-    Path(path).write_text(json.dumps(rows, indent=1) + "\n")
+    Path(path).write_text(json.dumps({**about, "scores": rows}, indent=1) + "\n")
 
 
 def load_scores(path: str | Path) -> dict[str, Score]:
     """Read what :func:`save_scores` wrote; GlassError when it is something else."""
     try:
-        rows = json.loads(Path(path).read_text())
+        rows = json.loads(Path(path).read_text())["scores"]
         return {
             name: Score(*(np.array(row[field.name]) for field in fields(Score))) for name, row in rows.items()
         }

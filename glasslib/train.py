@@ -10,6 +10,7 @@ Cut off and started again with the same arguments, training continues where it w
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -19,15 +20,15 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from glasslib import catalog
+from glasslib import __version__, catalog
 from glasslib.baselines import ConstantPredictor, EnergyPredictor, RidgePredictor
 from glasslib.equivariant import NetworkOptions
 from glasslib.errors import GlassError
 from glasslib.evaluation import Score, ceiling, evaluate, save_scores, table
-from glasslib.features import FeatureOptions
+from glasslib.features import FeatureOptions, PhysicalOptions
 from glasslib.glass import Glass
 from glasslib.graph import GraphOptions
-from glasslib.predictor import InteractionPredictor, NetworkPredictor, SE3Predictor
+from glasslib.predictor import InteractionPredictor, NetworkPredictor, PerceptronPredictor, SE3Predictor
 from glasslib.simulate import inherent_structures
 from glasslib.training import TrainingOptions
 
@@ -39,13 +40,36 @@ PREDICTORS = {
     "se3": "SE(3) network",
     "botan": "BOTAN",
     "bapst": "Bapst et al.",
+    "perceptron": "perceptron on physical descriptors",
     "ridge": "ridge on expert features",
 }
+
+
+def _names(*classes: type) -> set[str]:
+    """Of the fields that the command line sets."""
+    filled_in = {"n_scalars", "n_vectors", "n_times"}
+    return {field.name for cls in classes for field in fields(cls)} - filled_in
+
+
+#: Options that only some predictors have.
+_OWN = {"botan": {"node_weight", "pretraining_epochs"}, "ridge": {"angular"}}
+
+#: All options of each predictor.
+_OPTIONS = {
+    "se3": _names(GraphOptions, NetworkOptions, TrainingOptions),
+    "botan": _names(TrainingOptions) | {"structure"} | _OWN["botan"],
+    "bapst": _names(TrainingOptions) | {"structure"},
+    "perceptron": _names(TrainingOptions) | {"structure"},
+    "ridge": {"structure", "energy", "displacement", "seed"} | _OWN["ridge"],
+}
+_EVERY = set().union(*_OPTIONS.values())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options.command = shlex.join(["python", "-m", "glasslib.train", *given])
     try:
         run(options)
     except GlassError as error:
@@ -80,7 +104,7 @@ def run(options: argparse.Namespace) -> dict[str, Score]:
     scores = {
         "constant": evaluate(ConstantPredictor().fit(train), test),
         "energy alone": evaluate(EnergyPredictor().fit(train), test),
-        PREDICTORS[options.predictor]: evaluate(predictor, test, progress=progress),
+        label(options): evaluate(predictor, test, progress=progress),
     }
     if all(glass.propensity_halves is not None for glass in test):
         scores["ceiling"] = ceiling(test)
@@ -89,7 +113,10 @@ def run(options: argparse.Namespace) -> dict[str, Score]:
         print(f"{predictor.n_parameters} parameters, best validation r {best['validation_r']:.3f}", end=" ")
         print(f"in epoch {best['epoch']:.0f} of {len(predictor.history)}")
     print(f"\n{table(scores)}")
-    save_scores(directory / "scores.json", scores)
+    about: dict[str, Any] = {"command": options.command, "version": __version__}
+    if isinstance(predictor, NetworkPredictor):
+        about |= {"parameters": predictor.n_parameters, "validation_r": best["validation_r"]}
+    save_scores(directory / "scores.json", scores, **about)
     print(f"\nmodel in {model}, scores in {directory / 'scores.json'}")
     return scores
 
@@ -97,25 +124,35 @@ def run(options: argparse.Namespace) -> dict[str, Score]:
 def make_predictor(options: argparse.Namespace) -> NetworkPredictor | RidgePredictor:
     """The predictor that the command line asks for, untrained."""
     name = options.predictor
-    rooms: dict[str, tuple[type, ...]] = {
-        "se3": (GraphOptions, NetworkOptions, TrainingOptions),
-        "ridge": (),
-    }
-    applies = {f.name for cls in rooms.get(name, (TrainingOptions,)) for f in fields(cls)}
-    applies |= {"structure"} if name != "ridge" else {"structure", "seed", "energy", "displacement"}
-    every = (f.name for cls in (GraphOptions, NetworkOptions, TrainingOptions) for f in fields(cls))
-    for option in every:
-        if hasattr(options, option) and option not in applies:
+    for option in vars(options):
+        if option in _EVERY and option not in _OPTIONS[name]:
             raise GlassError(f"--{option.replace('_', '-')} does not apply to {name}")
     graph, training = _given(options, GraphOptions), _given(options, TrainingOptions)
+    own = {key: value for key, value in vars(options).items() if key in _OWN.get(name, ())}
     if name == "se3":
         network = NetworkOptions(**_given(options, NetworkOptions))
         return SE3Predictor(GraphOptions(**graph), network, TrainingOptions(**training))
     if name == "ridge":
-        return RidgePredictor(FeatureOptions(**graph), seed=training.get("seed", 0))
-    predictor = InteractionPredictor(name, **graph)
+        shown = graph if own.get("angular", True) else {**graph, "angular": ()}
+        return RidgePredictor(FeatureOptions(**shown), seed=training.get("seed", 0))
+    predictor: NetworkPredictor
+    if name == "perceptron":
+        predictor = PerceptronPredictor(PhysicalOptions(**graph))
+    else:
+        predictor = InteractionPredictor(name, **graph, **own)
     predictor.training_options = replace(predictor.training_options, **training)
     return predictor
+
+
+def label(options: argparse.Namespace) -> str:
+    """What the predictor is called in tables."""
+    name, given = PREDICTORS[options.predictor], vars(options)
+    structure = given.get("structure", "thermal" if options.predictor in ("botan", "bapst") else "inherent")
+    if options.predictor == "ridge":
+        name += "" if given.get("angular", True) else " without bond order"
+    if given.get("node_weight", 1.0) < 1:
+        name += " with bonds"
+    return f"{name}, {structure}"
 
 
 def load(name: str, split: str, temperature: float | None, limit: int | None, progress: bool) -> list[Glass]:
@@ -140,21 +177,30 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--devices", type=int, default=1, help="processes or GPUs to train on (default: 1)")
     parser.add_argument("--threads", type=int, help="CPU threads of this process")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    some = parser.add_argument_group("of some predictors only")
+    of: dict[str, Any] = {"default": argparse.SUPPRESS, "metavar": "X"}
+    some.add_argument("--node-weight", type=float, **of, help="botan: share of particles in the loss, 1")
+    some.add_argument("--pretraining-epochs", type=int, **of, help="botan: epochs on bonds alone, 0")
+    some.add_argument(
+        "--angular", action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help="ridge: True"
+    )
     for cls in (GraphOptions, NetworkOptions, TrainingOptions):
         group = parser.add_argument_group(
             cls.__name__, "see its documentation; the values shown are those of se3 where none is given"
         )
         for field in fields(cls):
-            if field.name in ("n_scalars", "n_vectors", "n_times", "bonds") or (
-                cls is NetworkOptions and field.name == "cutoff"
-            ):
+            if field.name not in _EVERY or (cls is NetworkOptions and field.name == "cutoff"):
                 continue
             flag = f"--{field.name.replace('_', '-')}"
-            of: dict[str, Any] = {"default": argparse.SUPPRESS, "help": f"{field.default}"}
             if isinstance(field.default, bool):
-                group.add_argument(flag, action=argparse.BooleanOptionalAction, **of)
+                group.add_argument(
+                    flag,
+                    action=argparse.BooleanOptionalAction,
+                    default=argparse.SUPPRESS,
+                    help=str(field.default),
+                )
             else:
-                group.add_argument(flag, type=type(field.default), metavar="X", **of)
+                group.add_argument(flag, type=type(field.default), **of, help=str(field.default))
     return parser
 
 

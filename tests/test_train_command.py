@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -35,7 +36,7 @@ def test_it_trains_evaluates_and_prints_the_table(small_data, tmp_path, capsys):
         assert words in printed
     scores = load_scores(tmp_path / "run" / "scores.json")
     assert scores["constant"].mean == [0.0]
-    assert f"{scores['SE(3) network'].mean[0]:.3f}" in printed
+    assert f"{scores['SE(3) network, inherent'].mean[0]:.3f}" in printed
     assert SE3Predictor.load(tmp_path / "run" / "model.pt").predict(learnable(0)).shape == (1, 120)
 
 
@@ -57,16 +58,18 @@ def test_ridge_by_the_same_command(small_data, tmp_path, monkeypatch):
     command = ["ridge", "--quiet", "--no-displacement", "--output", str(tmp_path / "run")]
     assert train.main(command) == 0
     scores = load_scores(tmp_path / "run" / "scores.json")
+    card = json.loads((tmp_path / "run" / "scores.json").read_text())
+    assert card["command"] == f"python -m glasslib.train {' '.join(command)}"
     test = [learnable(seed) for seed in range(10, 12)]
     again = evaluate(RidgePredictor.load(tmp_path / "run" / "model.npz"), test)
-    assert again.mean == scores["ridge on expert features"].mean > 0.2
+    assert again.mean == scores["ridge on expert features, inherent"].mean > 0.2
 
 
 @pytest.mark.parametrize("kind", ["botan", "bapst"])
 def test_plain_graph_networks_by_the_same_command(kind, small_data, tmp_path):
     command = [kind, "--quiet", "--epochs", "1", "--output", str(tmp_path / "run")]
     assert train.main(command) == 0
-    assert train.PREDICTORS[kind] in load_scores(tmp_path / "run" / "scores.json")
+    assert f"{train.PREDICTORS[kind]}, thermal" in load_scores(tmp_path / "run" / "scores.json")
     assert InteractionPredictor.load(tmp_path / "run" / "model.pt").kind == kind
 
 
@@ -82,6 +85,7 @@ def test_scores_that_are_none_are_named(tmp_path):
     ("arguments", "reason"),
     [
         (["ridge"], "--cutoff does not apply to ridge"),
+        (["bapst", "--node-weight", "0.5"], "does not apply to bapst"),
         (["--data", "nothing"], "no data set is called 'nothing'"),
         (["--epochs", "0"], "epochs: expected a positive number"),
         (["--structure", "molten"], "structure: expected"),

@@ -1,7 +1,8 @@
 """Opponents of the network, with the same face: ``fit(glasses)`` and ``predict(glass)``."""
 
 from glasslib.baselines.interaction import InteractionNetwork
+from glasslib.baselines.perceptron import Perceptron
 from glasslib.baselines.ridge import RidgePredictor
 from glasslib.baselines.simple import ConstantPredictor, EnergyPredictor
 
-__all__ = ["ConstantPredictor", "EnergyPredictor", "InteractionNetwork", "RidgePredictor"]
+__all__ = ["ConstantPredictor", "EnergyPredictor", "InteractionNetwork", "Perceptron", "RidgePredictor"]
