@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch_geometric.data import Data
 
 from glasslib.glass import TYPE_NAMES, Glass, minimum_image
 from glasslib.neighbors import neighbor_pairs
 
-Structure = Literal["thermal", "inherent"]
+Structure = Literal["thermal", "inherent", "both"]
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,12 @@ class GraphOptions:
     Parameters
     ----------
     structure :
-        Positions that span the graph: ``"inherent"`` or ``"thermal"``.
+        Positions that span the graph: ``"inherent"``, ``"thermal"``, or ``"both"``: the inherent ones, and
+        the edges of the thermal ones beside them.
     cutoff :
         Edges join particles closer than this, in sigma_AA.
     energy :
-        Whether the potential energy of each particle (in that structure) is a scalar input.
+        Whether the potential energy of each particle (in that structure, or both) is a scalar input.
     displacement :
         Whether the vector from the thermal to the inherent position is an l = 1 input (Jung et
         al., arXiv:2407.06111, give it to their network).
@@ -44,8 +46,8 @@ class GraphOptions:
 
     @property
     def n_scalars(self) -> int:
-        """Number of scalar inputs of a particle: its type (one-hot) and its energy."""
-        return len(TYPE_NAMES) + self.energy
+        """Number of scalar inputs of a particle: its type (one-hot) and its energies."""
+        return len(TYPE_NAMES) + self.energy * (1 + (self.structure == "both"))
 
     @property
     def n_vectors(self) -> int:
@@ -54,7 +56,11 @@ class GraphOptions:
 
 
 def build_graph(
-    glass: Glass, options: GraphOptions | None = None, *, dtype: torch.dtype = torch.float32
+    glass: Glass,
+    options: GraphOptions | None = None,
+    *,
+    bonds: bool = False,
+    dtype: torch.dtype = torch.float32,
 ) -> Data:
     """The graph of a configuration.
 
@@ -64,6 +70,8 @@ def build_graph(
         The configuration.
     options :
         What goes in; by default :class:`GraphOptions` as it stands.
+    bonds :
+        Whether to add what becomes of every edge, which takes the end points of the trajectories.
     dtype :
         Of all floating-point tensors.
 
@@ -72,12 +80,16 @@ def build_graph(
     torch_geometric.data.Data
         ``edge_index`` (2, n_edges), rows neighbour j and centre i, sorted by centre;
         ``edge_vector`` (n_edges, 3), from i to j, in sigma_AA;
-        ``scalars`` (n_particles, n_scalars): type one-hot, then energy in epsilon_AA;
+        ``thermal_index`` and ``thermal_vector``: the same in the thermal structure, for both structures;
+        ``scalars`` (n_particles, n_scalars): type one-hot, then energy (inherent, then thermal for both)
+        in epsilon_AA;
         ``vectors`` (n_particles, n_vectors, 3), in sigma_AA;
         ``types`` (n_particles,);
         ``average_index`` (2, n_pairs) and ``average_weight`` (n_pairs,): pairs to average over,
         a particle itself included, sorted by centre, with their weights (symmetric, not normalised);
-        ``y`` (n_particles, n_times): the propensity, where known.
+        ``y`` (n_particles, n_times): the propensity, where known;
+        ``bond_length`` (n_edges,) and ``bond_y`` (n_edges, n_times), with ``bonds``: thermal length
+        and :func:`bond_stretching` of every edge, in sigma_AA.
 
     Raises
     ------
@@ -85,13 +97,15 @@ def build_graph(
         When the Glass lacks what the options ask for, or its box is too small.
     """
     options = options or GraphOptions()
-    positions = glass.positions_in(options.structure)
+    positions = glass.positions_in("inherent" if options.structure == "both" else options.structure)
     edge_index, vectors = neighbor_pairs(positions, glass.box, options.cutoff, source=glass.source)
 
     scalars = [np.eye(len(TYPE_NAMES))[glass.types]]
     if options.energy:
-        name = "inherent_energies" if options.structure == "inherent" else "energies"
-        scalars.append(glass.require(name)[:, None])
+        if options.structure != "thermal":
+            scalars.append(glass.require("inherent_energies")[:, None])
+        if options.structure != "inherent":
+            scalars.append(glass.require("energies")[:, None])
     node_vectors = np.zeros((len(glass), 0, 3))
     if options.displacement:
         shift = minimum_image(glass.require("inherent_positions") - glass.positions, glass.box)
@@ -105,13 +119,61 @@ def build_graph(
         types=torch.tensor(glass.types, dtype=torch.int64),
         num_nodes=len(glass),
     )
+    if options.structure == "both":
+        index, vectors = neighbor_pairs(glass.positions, glass.box, options.cutoff, source=glass.source)
+        data.thermal_index = torch.from_numpy(index)
+        data.thermal_vector = torch.tensor(vectors, dtype=dtype)
     if options.averaging_cutoff > 0:
         index, weight = _averaging(positions, glass, options)
         data.average_index = torch.from_numpy(index)
         data.average_weight = torch.tensor(weight, dtype=dtype)
     if glass.propensity is not None:
         data.y = torch.tensor(glass.propensity.T, dtype=dtype)
+    if bonds:
+        length, stretching = bond_stretching(glass, edge_index)
+        data.bond_length = torch.tensor(length, dtype=dtype)
+        data.bond_y = torch.tensor(stretching.T, dtype=dtype)
     return data
+
+
+def bond_stretching(
+    glass: Glass, edge_index: NDArray[np.integer[Any]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    r"""How much further apart pairs of particles will be, which is what BOTAN learns of them.
+
+    :math:`\langle |r_{ij}(t)| \rangle - |r_{ij}(0)|`, the mean over the replicas (Shiba et al., J. Chem.
+    Phys. 158, 084503 (2023)). The periodic image of a pair is the nearest one in the thermal
+    structure at t = 0, and is kept from then on.
+
+    Parameters
+    ----------
+    glass :
+        With ``end_positions``, unwrapped from ``positions`` on.
+    edge_index : (2, n_edges)
+        Pairs j, i.
+
+    Returns
+    -------
+    length : (n_edges,)
+        Thermal distance at t = 0, in sigma_AA.
+    stretching : (n_times, n_edges)
+        In sigma_AA; positive where the pair moves apart.
+
+    Raises
+    ------
+    GlassError
+        When the Glass does not know its ``end_positions``.
+    """
+    ends = glass.require("end_positions")
+    j, i = edge_index
+    start = minimum_image(glass.positions[j] - glass.positions[i], glass.box)
+    later = np.zeros((len(ends), len(start)))
+    for t, replicas in enumerate(ends):
+        for end in replicas:  # one by one: a hundred trajectories' pairs would fill the memory
+            moved = end - glass.positions
+            later[t] += np.linalg.norm(start + moved[j] - moved[i], axis=1)
+    length = np.linalg.norm(start, axis=1)
+    return length, later / ends.shape[1] - length
 
 
 def _averaging(positions: np.ndarray, glass: Glass, options: GraphOptions) -> tuple[np.ndarray, np.ndarray]:

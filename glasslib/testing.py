@@ -44,7 +44,8 @@ def assert_equivariant(
     """Assert that outputs turn with their input under random rotations and reflections.
 
     A periodic box does not survive a general rotation, but a graph does: its ``edge_vector``
-    (n_edges, 3) and ``vectors`` (n_particles, n, 3) are turned, everything else is kept.
+    and ``thermal_vector`` (n_edges, 3) and ``vectors`` (n_particles, n, 3) are turned, everything else
+    is kept.
 
     Parameters
     ----------
@@ -80,7 +81,7 @@ def assert_equivariant(
         for number in range(n_transformations):
             turn = _rotation(generator) * (-1 if number % 2 else 1)
             turned = graph.clone()
-            for name in ("edge_vector", "vectors"):
+            for name in {"edge_vector", "thermal_vector", "vectors"} & set(graph.keys()):
                 values = getattr(graph, name)
                 setattr(turned, name, values @ turn.T.to(values))
             wanted = expected @ _wigner_d(irreps, turn).to(expected).T

@@ -67,7 +67,7 @@ _EVERY = set().union(*_OPTIONS.values())
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     given = sys.argv[1:] if arguments is None else arguments
     options.command = shlex.join(["python", "-m", "glasslib.train", *given])
     try:
@@ -162,7 +162,8 @@ def load(name: str, split: str, temperature: float | None, limit: int | None, pr
     return inherent_structures(glasses, progress=progress) if missing else glasses
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m glasslib.train",
         description=__doc__,

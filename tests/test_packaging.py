@@ -35,8 +35,10 @@ ROOMS = [
     "predictor",
     "interpretation",
     "train",
+    "checkpoints",
     "environment",
     "plots",
+    "predict",
     "testing",
 ]
 
@@ -133,6 +135,14 @@ def test_the_version_is_the_same_everywhere():
 def test_reading_a_file_does_not_load_torch():
     code = "import sys, glasslib, glasslib.catalog; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_wheel_takes_what_is_bundled():
+    patterns = PYPROJECT["tool"]["setuptools"]["package-data"]["glasslib"]
+    package = ROOT / "glasslib"
+    taken = {path for pattern in patterns for path in package.glob(pattern)}
+    for name in ("checkpoints/se3-T0.64.pt", "checkpoints/se3-T0.64.json", "checkpoints/SHA256SUMS"):
+        assert package / "bundled" / name in taken
 
 
 def test_readme_links_lead_somewhere():

@@ -113,6 +113,6 @@ def test_a_missing_inherent_structure_is_computed(monkeypatch):
 
 
 def test_run_raises_for_callers_from_python(tmp_path):
-    options = train._parser().parse_args(["--data", "nothing", "--output", str(tmp_path)])
+    options = train.parser().parse_args(["--data", "nothing", "--output", str(tmp_path)])
     with pytest.raises(GlassError):
         train.run(options)

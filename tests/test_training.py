@@ -220,12 +220,18 @@ class TestCheckpoints:
             predictor().predict(learnable(0))
 
 
+@pytest.mark.parametrize(("structure", "n_thermal"), [("both", 0), ("inherent", 1)])
+def test_layers_without_the_structure_they_would_see_are_refused(structure, n_thermal):
+    with pytest.raises(GlassError, match="n_thermal_layers: expected layers over the thermal structure if"):
+        SE3Predictor(GraphOptions(structure), NetworkOptions(n_thermal_layers=n_thermal))
+
+
 @pytest.mark.parametrize("kind", ["botan", "bapst"])
 def test_plain_graph_networks_learn_by_the_same_loop(kind, tmp_path):
-    glasses = [learnable(seed) for seed in range(5)]
+    glasses = [learnable(seed) for seed in range(11)]
     training = TrainingOptions(epochs=40, learning_rate=5e-3, weight_decay=0.0)
-    trained = InteractionPredictor(kind, "inherent", training).fit(glasses[:4], progress=False)
-    assert evaluate(trained, glasses[4:]).mean[0] > 0.5
+    trained = InteractionPredictor(kind, "inherent", training).fit(glasses[:8], progress=False)
+    assert evaluate(trained, glasses[8:]).mean[0] > 0.9
     trained.save(tmp_path / "model.pt")
     loaded = InteractionPredictor.load(tmp_path / "model.pt")
     np.testing.assert_array_equal(loaded.predict(glasses[0]), trained.predict(glasses[0]))

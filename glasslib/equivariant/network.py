@@ -35,6 +35,9 @@ class NetworkOptions:
         Irreps of the features between layers, scalars first.
     n_layers, l_max, n_radial :
         Convolutions, highest degree of the spherical harmonics, radial functions.
+    n_thermal_layers :
+        Convolutions over neighbours in the thermal structure that come before these, where the graph
+        holds both structures.
     cutoff :
         Of the radial functions, in sigma_AA; the cutoff of the graph.
     n_neighbors :
@@ -52,6 +55,7 @@ class NetworkOptions:
     n_times: int = 1
     hidden: str = "32x0e + 16x1o + 8x2e"
     n_layers: int = 3
+    n_thermal_layers: int = 0
     l_max: int = 2
     n_radial: int = 8
     cutoff: float = 2.0
@@ -92,7 +96,7 @@ class SE3Network(nn.Module):
 
         self.basis = GaussianBasis(options.n_radial, options.cutoff)
         self.layers = nn.ModuleList()
-        for number in range(options.n_layers):
+        for number in range(options.n_thermal_layers + options.n_layers):
             self.layers.append(Layer(hidden if number else inputs, hidden, options))
         self.invariants = o3.Norm(hidden)
         width = options.width
@@ -135,12 +139,16 @@ class SE3Network(nn.Module):
 
     def features(self, data: Data) -> Tensor:
         """Equivariant features of every particle, ``(n_particles, hidden.dim)``."""
-        n = len(data.types)
-        around = neighborhoods(data.edge_index, data.edge_vector, n, self.basis, self.options.l_max)
+        n, thermal = len(data.types), self.options.n_thermal_layers
+        basis, l_max = self.basis, self.options.l_max
+        around = [neighborhoods(data.edge_index, data.edge_vector, n, basis, l_max)] * len(self.layers)
+        if thermal:
+            first = neighborhoods(data.thermal_index, data.thermal_vector, n, basis, l_max)
+            around[:thermal] = [first] * thermal
         scalars = (data.scalars - self.scalar_mean) / self.scalar_std
         features = torch.cat([scalars, data.vectors.reshape(n, -1)], dim=1)
-        for layer in self.layers:
-            features = layer(features, around)
+        for layer, seen in zip(self.layers, around, strict=True):
+            features = layer(features, seen)
         return features
 
     def representation(self, data: Data) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any, Self
 from torch_geometric.data import Data
 
 from glasslib.equivariant import NetworkOptions, SE3Network
+from glasslib.errors import GlassError
 from glasslib.glass import Glass
 from glasslib.graph import GraphOptions, build_graph
 from glasslib.predictor.network import NetworkPredictor
@@ -25,6 +26,11 @@ class SE3Predictor(NetworkPredictor):
         Its size; inputs, cutoff and number of times are filled in.
     training :
         How it is trained.
+
+    Raises
+    ------
+    GlassError
+        When the network has layers over the thermal structure and the graph has not, or the reverse.
 
     Examples
     --------
@@ -44,6 +50,16 @@ class SE3Predictor(NetworkPredictor):
     ) -> None:
         super().__init__(training)
         self.graph_options = graph or GraphOptions()
+        both, n_thermal = (
+            self.graph_options.structure == "both",
+            (network or NetworkOptions()).n_thermal_layers,
+        )
+        if both != (n_thermal > 0):
+            raise GlassError(
+                f"expected layers over the thermal structure if, and only if, the graph holds both;"
+                f" got {n_thermal} of them and structure {self.graph_options.structure!r}",
+                field="n_thermal_layers",
+            )
         self.network_options = replace(
             network or NetworkOptions(),
             n_scalars=self.graph_options.n_scalars,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import numpy as np
@@ -17,12 +17,31 @@ from torch_geometric.utils import scatter
 
 from glasslib.evaluation import pearson
 from glasslib.glass import TYPE_NAMES
-from glasslib.targets import TargetScale
+from glasslib.targets import TargetScale, bond_kinds, scored_bonds
 from glasslib.training.options import TrainingOptions
 
 
+class Compared(NamedTuple):
+    """Prediction and truth ``(n, n_times)`` in units of the targets' spread, and their graph ``(n,)``."""
+
+    prediction: Tensor
+    truth: Tensor
+    graph: Tensor
+
+    def r(self) -> float:
+        """Pearson r, averaged over times."""
+        pairs = zip(self.prediction.T.cpu(), self.truth.T.cpu(), strict=True)
+        return float(np.mean([pearson(p, t) for p, t in pairs]))
+
+
 class PropensityModule(pl.LightningModule):
-    """A network together with its loss, score, optimiser and history, as Lightning wants them."""
+    """A network together with its loss, score, optimiser and history, as Lightning wants them.
+
+    A network whose ``node_weight`` is below 1 learns bonds too: it has ``nodes_and_edges`` and
+    ``bonds`` (:class:`glasslib.baselines.InteractionNetwork`), its graphs have ``bond_y``, and the
+    loss is ``node_weight`` times that of the particles and the rest that of all bonds (Shiba et al.),
+    these in units of their spread by kind (A-A, A-B, B-B) and time, as particles are by type.
+    """
 
     def __init__(
         self, network: nn.Module, graphs: Sequence[Data], validation: Sequence[Data], options: TrainingOptions
@@ -33,8 +52,13 @@ class PropensityModule(pl.LightningModule):
         self.validation = list(validation)
         self.options = options
         self.history: list[dict[str, float]] = []
-        self._scores: list[tuple[float, float]] = []
+        self._scores: list[dict[str, float]] = []
         self._losses: list[Tensor] = []
+        self.node_weight = float(getattr(network, "node_weight", 1.0))
+        if self.node_weight < 1:
+            kinds = [bond_kinds(graph.types, graph.edge_index) for graph in graphs]
+            scale: TargetScale = network.bonds  # type: ignore[assignment]
+            scale.measure(torch.cat([graph.bond_y for graph in graphs]), torch.cat(kinds))
 
     # data: the order is a function of seed and epoch alone, so that a resumed run sees the same
     def train_dataloader(self) -> DataLoader:
@@ -74,42 +98,70 @@ class PropensityModule(pl.LightningModule):
         loss: Tensor = (error - offset).pow(2).mean() + weight * offset.pow(2).mean()
         return loss
 
-    def _compared(self, batch: Data) -> tuple[Tensor, Tensor, Tensor]:
-        """Prediction and truth of the particles that count, in units of the targets' spread; their graph."""
+    def _compared(self, batch: Data) -> tuple[Compared, Compared | None]:
+        """The particles that count, and every bond where bonds are learned."""
+        if self.node_weight == 1:
+            return self._particles(self.network(batch), batch), None
+        nodes, edges = self.network.nodes_and_edges(batch)  # type: ignore[operator]
+        scale: TargetScale = self.network.bonds  # type: ignore[assignment]
+        kinds, graph = bond_kinds(batch.types, batch.edge_index), batch.batch[batch.edge_index[1]]
+        bonds = Compared(scale.standardize(edges, kinds), scale.standardize(batch.bond_y, kinds), graph)
+        return self._particles(nodes, batch), bonds
+
+    def _particles(self, prediction: Tensor, batch: Data) -> Compared:
         numbers = torch.tensor([TYPE_NAMES.index(t) for t in self.options.particle_type])
         chosen = torch.isin(batch.types, numbers.to(batch.types.device))
         types = batch.types[chosen]
         scale: TargetScale = self.network.targets  # type: ignore[assignment]
-        prediction, truth = self.network(batch)[chosen], batch.y[chosen]
-        return scale.standardize(prediction, types), scale.standardize(truth, types), batch.batch[chosen]
+        return Compared(
+            scale.standardize(prediction[chosen], types),
+            scale.standardize(batch.y[chosen], types),
+            batch.batch[chosen],
+        )
+
+    def _total(self, particles: Compared, bonds: Compared | None) -> Tensor:
+        """The loss of particles and bonds, by ``node_weight``."""
+        if bonds is None:
+            return self._loss(*particles)
+        return self.node_weight * self._loss(*particles) + (1 - self.node_weight) * self._loss(*bonds)
 
     def training_step(self, batch: Data, _: int) -> Tensor:
         """The loss of one batch."""
-        loss = self._loss(*self._compared(batch))
+        loss = self._total(*self._compared(batch))
         self._losses.append(loss.detach())
         self.log("loss", loss, prog_bar=True, batch_size=1)
         return loss
 
     def validation_step(self, batch: Data, _: int) -> None:
-        """Loss and Pearson r, averaged over times, of one configuration."""
-        prediction, truth, graph = self._compared(batch)
-        r = np.mean([pearson(p, t) for p, t in zip(prediction.T.cpu(), truth.T.cpu(), strict=True)])
-        self._scores.append((self._loss(prediction, truth, graph).item(), float(r)))
+        """Loss and Pearson r, averaged over times, of one configuration.
+
+        That of the particles, also where bonds are learned beside them; of bonds A-A shorter than
+        1.35 where nothing else is learned.
+        """
+        particles, bonds = self._compared(batch)
+        scores = {"loss": self._total(particles, bonds).item(), "r": particles.r()}
+        if bonds is not None:
+            chosen = scored_bonds(batch)
+            scores["bond_r"] = Compared(*(values[chosen] for values in bonds)).r()
+        if self.node_weight == 0:
+            scores["r"] = scores["bond_r"]
+        self._scores.append(scores)
 
     def on_validation_epoch_end(self) -> None:
         """Average over configurations and devices; Lightning's callbacks choose by the result."""
-        loss, r = np.mean(self._scores, axis=0)
+        for name in self._scores[0]:
+            mean = float(np.mean([scores[name] for scores in self._scores]))
+            self.log(f"validation_{name}", mean, prog_bar=name == "r", sync_dist=True)
         self._scores.clear()
-        self.log("validation_loss", float(loss), sync_dist=True)
-        self.log("validation_r", float(r), prog_bar=True, sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
         """Append to the history."""
         metrics = self.trainer.callback_metrics
         record: dict[str, float] = {"epoch": self.current_epoch}
         record["loss"] = float(torch.stack(self._losses).mean()) if self._losses else math.nan
-        for name in ("validation_loss", "validation_r"):
-            record[name] = float(metrics[name])
+        for name in ("validation_loss", "validation_r", "validation_bond_r"):
+            if name in metrics:
+                record[name] = float(metrics[name])
         self.history.append(record)
 
     def configure_optimizers(self) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ GRAPH = GraphOptions(cutoff=1.8, averaging_cutoff=2.2)
 SMALL = NetworkOptions(
     n_times=2, hidden="6x0e + 4x1o + 2x2e", cutoff=1.8, width=8, n_radial=5, n_averages=2, dropout=0.5
 )
+BOTH = replace(SMALL, n_scalars=4, n_thermal_layers=1)
 DTYPES = {torch.float32: 1e-4, torch.float64: 1e-10}
 
 
@@ -25,9 +28,9 @@ def network(dtype=torch.float32, options=SMALL):
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("structure", ["thermal", "inherent"])
+@pytest.mark.parametrize("structure", ["thermal", "inherent", "both"])
 def test_predictions_do_not_turn_move_or_depend_on_labels(glass, dtype, structure):
-    net = network(dtype)
+    net = network(dtype, BOTH if structure == "both" else SMALL)
     options = GraphOptions(structure=structure, cutoff=1.8, averaging_cutoff=2.2)
 
     def predict(g):
@@ -47,9 +50,10 @@ def test_features_are_equivariant_to_the_last_digits(glass):
     assert assert_equivariant(net.features, data, SMALL.hidden, tolerance=1e-12) > 0
 
 
-def test_every_weight_learns(glass):
-    net = network()
-    net(build_graph(glass, GRAPH)).pow(2).sum().backward()
+@pytest.mark.parametrize("structure", ["inherent", "both"])
+def test_every_weight_learns(glass, structure):
+    net = network(options=BOTH if structure == "both" else SMALL)
+    net(build_graph(glass, replace(GRAPH, structure=structure))).pow(2).sum().backward()
     silent = [name for name, p in net.named_parameters() if p.grad is None or p.grad.abs().max() == 0]
     assert silent == []
 
