@@ -29,7 +29,12 @@ FloatArray = NDArray[np.float64]
 _COMPUTE = "Compute it with glasslib.simulate.inherent_structure(glass)"
 
 #: What to do about a missing field.
-REMEDIES = {"inherent_positions": _COMPUTE, "inherent_energies": _COMPUTE, "energies": _COMPUTE}
+REMEDIES = {
+    "inherent_positions": _COMPUTE,
+    "inherent_energies": _COMPUTE,
+    "energies": _COMPUTE,
+    "end_positions": "BOTAN's files hold them, and those of glasslib.simulate --keep-end-positions",
+}
 
 
 @dataclass(frozen=True, eq=False)

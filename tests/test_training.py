@@ -83,12 +83,16 @@ def test_the_loss_counts_the_offset_of_each_configuration_by_its_weight(weight):
         torch.testing.assert_close(expected / prediction.numel(), ((prediction - truth) ** 2).mean())
 
 
-def test_it_stops_early_when_nothing_gets_better():
+def test_it_stops_early_when_nothing_gets_better_and_stays_stopped(tmp_path):
     glasses = [
         learnable(seed).replace(propensity=np.random.default_rng(seed).random((1, 120))) for seed in range(3)
     ]
-    trained = predictor(epochs=200, patience=2, learning_rate=1e-5).fit(glasses, progress=False)
+    options = {"epochs": 200, "patience": 2, "learning_rate": 1e-5}
+    trained = predictor(**options).fit(glasses, directory=tmp_path, progress=False)
     assert len(trained.history) < 60
+    again = predictor(**options).fit(glasses, directory=tmp_path, progress=False)
+    assert again.history == trained.history
+    np.testing.assert_array_equal(again.predict(glasses[0]), trained.predict(glasses[0]))
 
 
 SCRIPT = """

@@ -23,7 +23,7 @@ from glasslib.training import TrainingOptions
 
 #: Published (BOTAN): Adam at a constant 1e-4, clip 1, no decay, the plain mean squared error of all
 #: particles in sigma_AA, 1000 epochs of 400 configurations. Here: clip and decay the same; a one-cycle
-#: schedule that peaks ten times higher, for runs of some 40 epochs; and a tenth of the offset's weight,
+#: schedule that peaks ten times higher, for runs of far fewer steps; and a tenth of the offset's weight,
 #: because in 10 epochs of 8 configurations at T = 0.44 (one seed, node_weight 0.4, r on 2 validation
 #: configurations) it reached r = .38 for particles and .31 for bonds, weight 1 no more than .33 and .28.
 #: At 3e-3 they were .36 and .38, but training is less steady.

@@ -36,7 +36,7 @@ def fit(
     """Train a network in place, and leave it with the weights of its best validation epoch.
 
     Killed at any moment and called again with the same arguments, it continues from the last
-    finished epoch and ends with the same weights as an unbroken run.
+    finished epoch and ends with the same weights as an unbroken run; a finished one is not touched.
 
     Parameters
     ----------
@@ -71,6 +71,12 @@ def fit(
     chosen, held_out = split(len(graphs), options.validation, options.seed)
     last = _claim(directory, {"options": asdict(options), "label": label or {}, "n_graphs": len(graphs)})
 
+    finished = directory / "history.json"
+    if finished.exists():
+        _take_best(network, directory)
+        history: list[dict[str, float]] = json.loads(finished.read_text())
+        return history
+
     training = [graphs[i] for i in chosen]
     network.normalize(  # type: ignore[operator]
         *(torch.cat([getattr(graph, name) for graph in training]) for name in ("scalars", "types", "y"))
@@ -104,12 +110,17 @@ def fit(
             default_root_dir=directory,
         )
         trainer.fit(module, ckpt_path=last, weights_only=True)
+    _take_best(network, directory)
+    if trainer.is_global_zero:
+        finished.write_text(json.dumps(module.history, indent=1) + "\n")
+    return module.history
+
+
+def _take_best(network: nn.Module, directory: Path) -> None:
+    """Give the network the weights of its best validation epoch."""
     state = torch.load(directory / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
     network.load_state_dict({name.removeprefix("network."): value for name, value in state.items()})
     network.cpu().eval()
-    if trainer.is_global_zero:
-        (directory / "history.json").write_text(json.dumps(module.history, indent=1) + "\n")
-    return module.history
 
 
 def _claim(directory: Path, run: dict[str, Any]) -> Path | None:

@@ -38,8 +38,8 @@ class TrainingOptions:
         Of everything: weights, the validation split, the order, dropout.
     """
 
-    epochs: int = 40
-    patience: int = 20
+    epochs: int = 120
+    patience: int = 60
     validation: float = 0.2
     learning_rate: float = 5e-3
     weight_decay: float = 0.1
