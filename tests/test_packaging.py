@@ -26,6 +26,7 @@ ROOMS = [
     "structure",
     "graph",
     "targets",
+    "linear",
     "simulate",
     "features",
     "equivariant",

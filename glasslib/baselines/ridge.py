@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from glasslib.errors import GlassError
 from glasslib.features import FeatureOptions, Shells, features
 from glasslib.glass import TYPE_NAMES, FloatArray, Glass
+from glasslib.linear import LinearFit, Moments, Ridge
 from glasslib.readers.boundary import atomic_write
 
 #: Begins its files.
@@ -30,50 +30,6 @@ class _Part(NamedTuple):
 
     x: FloatArray
     y: FloatArray
-
-
-class _Moments(NamedTuple):
-    """Sums over the particles of a part, which are all that least squares needs; those of parts add up."""
-
-    aside: bool
-    n: int
-    x: FloatArray
-    y: FloatArray
-    xx: FloatArray
-    xy: FloatArray
-
-    @classmethod
-    def of(cls, part: _Part, *, aside: bool) -> _Moments:
-        x, y = part
-        return cls(aside, len(x), x.sum(0), y.sum(0), x.T @ x, x.T @ y)
-
-
-@dataclass(frozen=True)
-class RidgeFit:
-    """The linear model of one type.
-
-    Attributes
-    ----------
-    offset : (n_times,)
-        Mean propensity, in sigma_AA.
-    center, scale : (n_features,)
-        Mean and standard deviation of the features in training.
-    weights : (n_features, n_times)
-        Of the features so standardised, in sigma_AA.
-    alphas : (n_times,)
-        Penalty chosen, in units of the number of training particles.
-    """
-
-    offset: FloatArray
-    center: FloatArray
-    scale: FloatArray
-    weights: FloatArray
-    alphas: FloatArray
-
-    def predict(self, x: NDArray[np.floating]) -> FloatArray:
-        """Features ``(n, n_features)`` to propensity ``(n, n_times)``."""
-        predicted: FloatArray = self.offset + ((x - self.center) / self.scale) @ self.weights
-        return predicted
 
 
 class RidgePredictor:
@@ -115,7 +71,7 @@ class RidgePredictor:
             raise GlassError("expected at least one configuration to validate on, and positive alphas")
         self.options = options or FeatureOptions()
         self.n_validation, self.alphas, self.seed = n_validation, tuple(alphas), seed
-        self.fits: dict[str, RidgeFit] = {}
+        self.fits: dict[str, LinearFit] = {}
         self.names: list[str] = []
 
     def fit(self, glasses: Sequence[Glass], *, progress: bool = False) -> RidgePredictor:
@@ -135,7 +91,8 @@ class RidgePredictor:
         aside = set(np.random.default_rng(self.seed).permutation(len(glasses))[: self.n_validation].tolist())
         if len(aside) == len(glasses):
             aside.pop()
-        sums: dict[str, list[_Moments]] = {name: [] for name in TYPE_NAMES}
+        fitted: dict[str, list[Moments]] = {name: [] for name in TYPE_NAMES}
+        kept: dict[str, list[Moments]] = {name: [] for name in TYPE_NAMES}
         tests: dict[str, list[_Part]] = {name: [] for name in TYPE_NAMES}
         for k, glass in enumerate(tqdm(glasses, "features", disable=not progress)):
             propensity = glass.require("propensity")
@@ -148,20 +105,24 @@ class RidgePredictor:
                 if not mask.any():
                     continue
                 part = _Part(table.values[mask].astype(np.float64), propensity[:, mask].T)
-                sums[name].append(_Moments.of(part, aside=k in aside))
+                (kept if k in aside else fitted)[name].append(Moments.of(*part))
                 tests[name] += [part] * (k in aside)
-        chosen = {name for name in TYPE_NAMES if tests[name] and not all(each.aside for each in sums[name])}
-        self.fits = {name: self._choose(sums[name], tests[name]) for name in TYPE_NAMES if name in chosen}
+        self.fits = {
+            name: self._choose(fitted[name], kept[name], tests[name])
+            for name in TYPE_NAMES
+            if fitted[name] and tests[name]
+        }
         return self
 
-    def _choose(self, sums: Sequence[_Moments], tests: Sequence[_Part]) -> RidgeFit:
+    def _choose(
+        self, fitted: Sequence[Moments], aside: Sequence[Moments], tests: Sequence[_Part]
+    ) -> LinearFit:
         """The penalties that do best on configurations set aside, then a fit to all."""
-        tried = _solutions([each for each in sums if not each.aside], self.alphas)
+        ridge = Ridge(fitted)
+        tried = [ridge.solve(alpha) for alpha in self.alphas]
         scores = [[_correlations(fit.predict(test.x), test.y) for test in tests] for fit in tried]
         best = np.mean(scores, axis=1).argmax(axis=0)
-        final = _solutions(sums, self.alphas)
-        weights = np.stack([final[k].weights[:, t] for t, k in enumerate(best)], axis=1)
-        return replace(final[0], weights=weights, alphas=np.array(self.alphas)[best])
+        return Ridge([*fitted, *aside]).solve(np.array(self.alphas)[best])
 
     def predict(self, glass: Glass) -> FloatArray:
         """Propensity ``(n_times, n_particles)``, in sigma_AA; 0 for a type unseen in training."""
@@ -183,7 +144,7 @@ class RidgePredictor:
         arrays = {
             f"{name} {field.name}": getattr(fit, field.name)
             for name, fit in self.fits.items()
-            for field in fields(RidgeFit)
+            for field in fields(LinearFit)
         }
         with atomic_write(path) as file:
             np.savez(file, card=np.array(json.dumps(card)), **arrays)
@@ -202,8 +163,8 @@ class RidgePredictor:
             predictor.names = card["names"]
             for name in TYPE_NAMES:
                 if f"{name} weights" in arrays:
-                    of = (arrays[f"{name} {field.name}"] for field in fields(RidgeFit))
-                    predictor.fits[name] = RidgeFit(*of)
+                    of = (arrays[f"{name} {field.name}"] for field in fields(LinearFit))
+                    predictor.fits[name] = LinearFit(*of)
         # numpy and zipfile raise whatever the damage leads to
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             if isinstance(error, GlassError):
@@ -214,29 +175,6 @@ class RidgePredictor:
 
 def _shells(described: list[dict[str, float]]) -> tuple[Shells, ...]:
     return tuple(Shells(**each) for each in described)
-
-
-def _solutions(sums: Sequence[_Moments], alphas: Sequence[float]) -> list[RidgeFit]:
-    """One fit for each penalty, from one eigenvalue decomposition."""
-    n = sum(each.n for each in sums)
-    arrays = zip(*((each.x, each.y, each.xx, each.xy) for each in sums), strict=True)
-    center, offset, xx, xy = (sum(each[1:], each[0]) / n for each in arrays)
-    scale = np.sqrt(np.maximum(np.diag(xx) - center**2, 0))
-    scale[scale <= 1e-6 * np.maximum(np.abs(center), 1)] = 1.0  # a feature that does not vary
-    covariance = (xx - np.outer(center, center)) / np.outer(scale, scale)
-    slope = (xy - np.outer(center, offset)) / scale[:, None]
-    values, vectors = np.linalg.eigh(covariance)
-    rotated = vectors.T @ slope
-    return [
-        RidgeFit(
-            offset,
-            center,
-            scale,
-            vectors @ (rotated / (values.clip(min=0) + alpha)[:, None]),
-            np.full(len(offset), alpha),
-        )
-        for alpha in alphas
-    ]
 
 
 def _correlations(guess: FloatArray, truth: FloatArray) -> FloatArray:

@@ -12,7 +12,7 @@ from glasslib.interpretation.identity import (
 from glasslib.interpretation.invariants import layer_features
 from glasslib.interpretation.kernels import Leading, RadialPath, radial_functions
 from glasslib.interpretation.probes import Explained, Probe, explained, kind_of, probe
-from glasslib.interpretation.readout import Readout, fit_readout, r_squared
+from glasslib.interpretation.readout import fit_readout, r_squared
 
 __all__ = [
     "Ablation",
@@ -21,7 +21,6 @@ __all__ = [
     "Leading",
     "Probe",
     "RadialPath",
-    "Readout",
     "ablate",
     "ablation",
     "carrying_convolution",

@@ -130,7 +130,7 @@ def probe(
         read = fit_readout(parts, aside)
         for scores, where in ((particles, spared[: len(train)]), (configurations, kept[len(train) :])):
             x, y = (np.concatenate(arrays) for arrays in zip(*(each[k] for each in where), strict=True))
-            scores.append(r_squared(read(x), y))
+            scores.append(r_squared(read.predict(x), y))
     return Probe(layers, list(names or ()), np.array(particles), np.array(configurations))
 
 
@@ -208,9 +208,11 @@ def explained(
         read = fit_readout(fitted, aside)
         held = cut[len(train) :]
         shares.append(
-            r_squared(np.concatenate([read(x) for x, _ in held]), np.concatenate([y for _, y in held]))
+            r_squared(
+                np.concatenate([read.predict(x) for x, _ in held]), np.concatenate([y for _, y in held])
+            )
         )
-        left = [y - read(x) for x, y in held]
+        left = [y - read.predict(x) for x, y in held]
         rests.append(_correlation_with_truth(left, test, particle_type))
     assert predictor.times is not None
     return Explained(predictor.times, generations, np.array(shares), np.array(rests))

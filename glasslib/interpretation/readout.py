@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glasslib.glass import FloatArray
+from glasslib.linear import LinearFit, Moments, Ridge
 
 #: Penalties that are tried, in units of the number of particles; the least of them is next to none.
 ALPHAS = tuple(10.0**exponent for exponent in np.arange(-8.0, 1.01, 1.0))
@@ -22,32 +22,7 @@ class Part(NamedTuple):
     y: NDArray[np.floating]
 
 
-@dataclass(frozen=True, eq=False)
-class Readout:
-    """A linear map, one penalty for each target.
-
-    Attributes
-    ----------
-    center, offset : (n_inputs,), (n_targets,)
-        Means.
-    weights : (n_inputs, n_targets)
-        Of the inputs as they are.
-    alphas : (n_targets,)
-        Penalties, in units of the number of particles, for inputs in units of their spread.
-    """
-
-    center: FloatArray
-    offset: FloatArray
-    weights: FloatArray
-    alphas: FloatArray
-
-    def __call__(self, x: NDArray[np.floating]) -> FloatArray:
-        """Inputs ``(n, n_inputs)`` to guesses ``(n, n_targets)``."""
-        guess: FloatArray = self.offset + (x - self.center) @ self.weights
-        return guess
-
-
-def fit_readout(parts: Sequence[Part], aside: Part, alphas: Sequence[float] = ALPHAS) -> Readout:
+def fit_readout(parts: Sequence[Part], aside: Part, alphas: Sequence[float] = ALPHAS) -> LinearFit:
     """Fit to parts with every penalty; with the one that does best on what was set aside, fit to all.
 
     Parameters
@@ -59,10 +34,11 @@ def fit_readout(parts: Sequence[Part], aside: Part, alphas: Sequence[float] = AL
     alphas :
         Penalties tried.
     """
-    tried = _Solver(parts)
-    scores = [r_squared(tried.solve(np.full(aside.y.shape[1], alpha))(aside.x), aside.y) for alpha in alphas]
+    moments = [Moments.of(*part) for part in parts]
+    tried = Ridge(moments)
+    scores = [r_squared(tried.solve(alpha).predict(aside.x), aside.y) for alpha in alphas]
     best = np.array(alphas)[np.nan_to_num(np.array(scores), nan=-np.inf).argmax(axis=0)]
-    return _Solver([*parts, aside]).solve(best)
+    return Ridge([*moments, Moments.of(*aside)]).solve(best)
 
 
 def r_squared(guess: NDArray[np.floating], truth: NDArray[np.floating]) -> FloatArray:
@@ -85,24 +61,3 @@ def r_squared(guess: NDArray[np.floating], truth: NDArray[np.floating]) -> Float
     errors = ((truth - guess) ** 2).sum(0)
     share: FloatArray = np.where(varies, 1 - errors / np.where(varies, deviations, 1), np.nan)
     return share
-
-
-class _Solver:
-    """Least squares with any penalty, from one eigenvalue decomposition."""
-
-    def __init__(self, parts: Sequence[Part]) -> None:
-        x = np.concatenate([part.x for part in parts]).astype(float)
-        y = np.concatenate([part.y for part in parts]).astype(float)
-        self.center, self.offset = x.mean(0), y.mean(0)
-        x -= self.center
-        scale = np.sqrt((x**2).mean(0))
-        self.scale = np.where(scale > 1e-6 * np.maximum(np.abs(self.center), 1e-6), scale, np.inf)
-        x /= self.scale  # an input that does not vary is out
-        self.values, self.vectors = np.linalg.eigh(x.T @ x / len(x))
-        self.slope = self.vectors.T @ (x.T @ (y - self.offset)) / len(x)
-
-    def solve(self, alphas: FloatArray) -> Readout:
-        """With one penalty for each target."""
-        rotated = self.slope / (self.values.clip(min=0)[:, None] + alphas)
-        weights = self.vectors @ rotated / self.scale[:, None]
-        return Readout(self.center, self.offset, weights, alphas)

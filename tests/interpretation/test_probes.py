@@ -24,8 +24,8 @@ def parts(n, inputs, targets, seed, noise=0.0):
 def test_a_readout_is_least_squares_where_nothing_is_noisy():
     train, aside = parts(200, 6, 3, 0), parts(100, 6, 3, 1)
     read = fit_readout([train], aside)
-    np.testing.assert_allclose(read(train.x), train.y, rtol=1e-5)
-    assert (r_squared(read(train.x), train.y) > 1 - 1e-10).all()
+    np.testing.assert_allclose(read.predict(train.x), train.y, rtol=1e-5)
+    assert (r_squared(read.predict(train.x), train.y) > 1 - 1e-10).all()
 
 
 def test_the_penalty_is_the_textbook_one():
@@ -36,7 +36,7 @@ def test_the_penalty_is_the_textbook_one():
     z = (x - x.mean(0)) / x.std(0)
     rows = np.concatenate([z, np.sqrt(0.3 * len(z)) * np.eye(4)])
     weights, *_ = np.linalg.lstsq(rows, np.concatenate([y - y.mean(0), np.zeros((4, 2))]), rcond=None)
-    np.testing.assert_allclose(read(x), y.mean(0) + z @ weights, rtol=1e-9)
+    np.testing.assert_allclose(read.predict(x), y.mean(0) + z @ weights, rtol=1e-9)
 
 
 def test_noise_gets_the_strongest_penalty_and_signal_the_weakest():
@@ -45,7 +45,7 @@ def test_noise_gets_the_strongest_penalty_and_signal_the_weakest():
     every = [Part(a, np.concatenate([a[:, :1], b], axis=1)) for a, b in zip(x, noise, strict=True)]
     read = fit_readout(every[:1], every[1], [1e-6, 1e3])
     np.testing.assert_array_equal(read.alphas, [1e-6, 1e3])
-    assert r_squared(read(every[2].x), every[2].y)[0] > 0.999
+    assert r_squared(read.predict(every[2].x), every[2].y)[0] > 0.999
 
 
 def test_what_does_not_vary_is_neither_used_nor_explained():
@@ -54,9 +54,9 @@ def test_what_does_not_vary_is_neither_used_nor_explained():
     part.y[:, 1] = 2.0
     read = fit_readout([part], part)
     assert (read.weights[1] == 0).all()
-    scores = r_squared(read(part.x), part.y)
+    scores = r_squared(read.predict(part.x), part.y)
     assert np.isnan(scores[1])
-    assert np.isfinite(read(part.x)).all()
+    assert np.isfinite(read.predict(part.x)).all()
 
 
 def test_r_squared_by_hand():
