@@ -28,6 +28,15 @@ from glasslib.training import PropensityModule, TrainingOptions
 from tests.conftest import make_glass
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Sums of several threads end in different last bits, and these tests compare to the last one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def moving(seed: int):
     """Everyone flees the crowd, so that both propensity and bonds are functions of the structure."""
     glass = make_glass(seed=seed, n_times=1)
