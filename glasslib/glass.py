@@ -208,6 +208,14 @@ class Glass:
             raise GlassError(f"expected 'thermal' or 'inherent', got {structure!r}", field="structure")
         return self.positions if structure == "thermal" else self.require("inherent_positions")
 
+    def energies_in(self, structure: str) -> FloatArray:
+        """Energies ``(n_particles,)`` in the ``"thermal"`` or the ``"inherent"`` structure."""
+        return self.require("inherent_energies" if structure == "inherent" else "energies")
+
+    def displacement(self) -> FloatArray:
+        """Shortest vectors ``(n_particles, 3)`` from the thermal to the inherent positions."""
+        return minimum_image(self.require("inherent_positions") - self.positions, self.box)
+
     def replace(self, **changes: Any) -> Glass:
         """A copy with some fields changed, checked anew."""
         return dataclasses.replace(self, **changes)

@@ -102,14 +102,11 @@ def build_graph(
 
     scalars = [np.eye(len(TYPE_NAMES))[glass.types]]
     if options.energy:
-        if options.structure != "thermal":
-            scalars.append(glass.require("inherent_energies")[:, None])
-        if options.structure != "inherent":
-            scalars.append(glass.require("energies")[:, None])
+        shown = ("inherent", "thermal") if options.structure == "both" else (options.structure,)
+        scalars += [glass.energies_in(structure)[:, None] for structure in shown]
     node_vectors = np.zeros((len(glass), 0, 3))
     if options.displacement:
-        shift = minimum_image(glass.require("inherent_positions") - glass.positions, glass.box)
-        node_vectors = shift[:, None, :]
+        node_vectors = glass.displacement()[:, None, :]
 
     data = Data(
         edge_index=torch.from_numpy(edge_index),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,6 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glasslib.glass import FloatArray
+
+
+class Part(NamedTuple):
+    """Inputs ``(n, n_inputs)`` and targets ``(n, n_targets)`` of some particles."""
+
+    x: NDArray[np.floating]
+    y: NDArray[np.floating]
 
 
 class Moments(NamedTuple):
@@ -85,3 +92,29 @@ class Ridge:
         each = np.broadcast_to(alphas, self.offset.shape).astype(float)
         rotated = self.slope / (self.values.clip(min=0)[:, None] + each)
         return LinearFit(self.offset, self.center, self.scale, self.vectors @ rotated, each)
+
+
+def fit_choosing(
+    fitted: Sequence[Moments],
+    aside: Sequence[Part],
+    alphas: Sequence[float],
+    score: Callable[[FloatArray, NDArray[np.floating]], FloatArray],
+) -> LinearFit:
+    """Fit with every penalty; with the one that does best on what was set aside, fit to all.
+
+    Parameters
+    ----------
+    fitted :
+        What is fitted.
+    aside :
+        What the penalty of each target is chosen on: the largest mean of the scores over these.
+    alphas :
+        Penalties tried.
+    score :
+        Of guess and truth ``(n, n_targets)``, ``(n_targets,)``; nan counts as worst.
+    """
+    ridge = Ridge(fitted)
+    tried = [ridge.solve(alpha) for alpha in alphas]
+    scores = np.mean([[score(fit.predict(part.x), part.y) for part in aside] for fit in tried], axis=1)
+    best = np.array(alphas)[np.nan_to_num(scores, nan=-np.inf).argmax(axis=0)]
+    return Ridge([*fitted, *(Moments.of(*part) for part in aside)]).solve(best)

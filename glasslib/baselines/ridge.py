@@ -6,16 +6,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from glasslib.errors import GlassError
 from glasslib.features import FeatureOptions, Shells, features
 from glasslib.glass import TYPE_NAMES, FloatArray, Glass
-from glasslib.linear import LinearFit, Moments, Ridge
+from glasslib.linear import LinearFit, Moments, Part, fit_choosing
 from glasslib.readers.boundary import atomic_write
 
 #: Begins its files.
@@ -23,13 +23,6 @@ FORMAT = "glasslib ridge 1"
 
 #: Strengths of the penalty that are tried, in units of the number of training particles.
 ALPHAS = tuple(10.0**exponent for exponent in np.arange(-4.0, 1.01, 0.5))
-
-
-class _Part(NamedTuple):
-    """Features ``(n, n_features)`` and propensity ``(n, n_times)`` of one type in one configuration."""
-
-    x: FloatArray
-    y: FloatArray
 
 
 class RidgePredictor:
@@ -92,8 +85,7 @@ class RidgePredictor:
         if len(aside) == len(glasses):
             aside.pop()
         fitted: dict[str, list[Moments]] = {name: [] for name in TYPE_NAMES}
-        kept: dict[str, list[Moments]] = {name: [] for name in TYPE_NAMES}
-        tests: dict[str, list[_Part]] = {name: [] for name in TYPE_NAMES}
+        tests: dict[str, list[Part]] = {name: [] for name in TYPE_NAMES}
         for k, glass in enumerate(tqdm(glasses, "features", disable=not progress)):
             propensity = glass.require("propensity")
             if not np.array_equal(glass.times, times):  # type: ignore[arg-type]
@@ -104,25 +96,17 @@ class RidgePredictor:
                 mask = glass.is_type(name)
                 if not mask.any():
                     continue
-                part = _Part(table.values[mask].astype(np.float64), propensity[:, mask].T)
-                (kept if k in aside else fitted)[name].append(Moments.of(*part))
-                tests[name] += [part] * (k in aside)
+                part = Part(table.values[mask].astype(np.float64), propensity[:, mask].T)
+                if k in aside:
+                    tests[name].append(part)
+                else:
+                    fitted[name].append(Moments.of(*part))
         self.fits = {
-            name: self._choose(fitted[name], kept[name], tests[name])
+            name: fit_choosing(fitted[name], tests[name], self.alphas, _correlations)
             for name in TYPE_NAMES
             if fitted[name] and tests[name]
         }
         return self
-
-    def _choose(
-        self, fitted: Sequence[Moments], aside: Sequence[Moments], tests: Sequence[_Part]
-    ) -> LinearFit:
-        """The penalties that do best on configurations set aside, then a fit to all."""
-        ridge = Ridge(fitted)
-        tried = [ridge.solve(alpha) for alpha in self.alphas]
-        scores = [[_correlations(fit.predict(test.x), test.y) for test in tests] for fit in tried]
-        best = np.mean(scores, axis=1).argmax(axis=0)
-        return Ridge([*fitted, *aside]).solve(np.array(self.alphas)[best])
 
     def predict(self, glass: Glass) -> FloatArray:
         """Propensity ``(n_times, n_particles)``, in sigma_AA; 0 for a type unseen in training."""
@@ -177,7 +161,7 @@ def _shells(described: list[dict[str, float]]) -> tuple[Shells, ...]:
     return tuple(Shells(**each) for each in described)
 
 
-def _correlations(guess: FloatArray, truth: FloatArray) -> FloatArray:
+def _correlations(guess: FloatArray, truth: NDArray[np.floating]) -> FloatArray:
     """Pearson's r ``(n_times,)`` of two ``(n, n_times)`` arrays; 0 where one does not vary."""
     a, b = guess - guess.mean(0), truth - truth.mean(0)
     scale = np.sqrt((a**2).sum(0) * (b**2).sum(0))

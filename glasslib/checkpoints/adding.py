@@ -80,9 +80,8 @@ def add(
     title, said, options = _scores(Path(scores) if scores else run / "scores.json")
     times, sources = noted["label"]["times"], noted["label"]["sources"]
 
-    n_test = train.BOTAN_TEST if options.data == "botan" else None
     glasses = _read(options, "train", noted["n_graphs"], times, progress)
-    tests = _read(options, "test", n_test, times, progress)
+    tests = _read(options, "test", None, times, progress)
     _require_same(glasses, predictor, noted, run)
     training = predictor.training_options
     chosen, held_out = split(len(glasses), training.validation, training.seed)

@@ -69,12 +69,17 @@ def coarse_grain(
 
 def mean_matrix(around: Surroundings, length: float, cutoff: float) -> csr_array:
     """Sparse ``(n_particles, n_particles)`` matrix that averages: every row adds up to 1."""
-    near = around.within(cutoff).distances
-    weights = csr_array((np.exp(-near.data / length), near.indices, near.indptr), shape=near.shape)
+    weights = decaying(around.within(cutoff), length)
     total = 1 + np.asarray(weights.sum(axis=1)).ravel()
-    share = np.repeat(1 / total, np.diff(near.indptr))
-    others = csr_array((weights.data * share, near.indices, near.indptr), shape=near.shape)
-    return (others + dia_array((1 / total[None], [0]), shape=near.shape)).tocsr()
+    share = np.repeat(1 / total, np.diff(weights.indptr))
+    others = csr_array((weights.data * share, weights.indices, weights.indptr), shape=weights.shape)
+    return (others + dia_array((1 / total[None], [0]), shape=weights.shape)).tocsr()
+
+
+def decaying(around: Surroundings, length: float) -> csr_array:
+    """Weights ``exp(-r / length)`` of neighbours, sparse ``(n_particles, n_particles)``."""
+    near = around.distances
+    return csr_array((np.exp(-near.data / length), near.indices, near.indptr), shape=near.shape)
 
 
 def averages(values: NDArray[np.floating], matrix: csr_array, generations: int) -> list[NDArray[np.floating]]:

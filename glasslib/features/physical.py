@@ -7,13 +7,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
 from scipy.spatial import Voronoi
 
 from glasslib.errors import GlassError
+from glasslib.features.coarse_graining import decaying
 from glasslib.features.surroundings import Surroundings, surroundings
 from glasslib.features.table import Features
-from glasslib.glass import TYPE_NAMES, FloatArray, Glass, minimum_image, require_floats, wrap
+from glasslib.glass import TYPE_NAMES, FloatArray, Glass, require_floats, wrap
 
 #: Over which particles is averaged, in the order of the columns.
 GROUPS = ("all", *TYPE_NAMES)
@@ -194,13 +194,9 @@ def _cells(points: FloatArray, n: int) -> tuple[FloatArray, FloatArray, float]:
 def _of_structure(glass: Glass, options: PhysicalOptions, structure: str) -> FloatArray:
     """All descriptors ``(n_particles, n_features)`` of one structure."""
     positions = glass.positions_in(structure)
-    bare = [
-        glass.require("inherent_energies" if structure == "inherent" else "energies"),
-        voronoi_cells(positions, glass.box)[0],
-    ]
+    bare = [glass.energies_in(structure), voronoi_cells(positions, glass.box)[0]]
     if options.displacement:
-        shift = minimum_image(glass.require("inherent_positions") - glass.positions, glass.box)
-        bare.append(np.linalg.norm(shift, axis=1))
+        bare.append(np.linalg.norm(glass.displacement(), axis=1))
     values = np.stack(bare, axis=1)
     around = surroundings(positions, glass.box, options.cutoff, source=glass.source)
     columns = [values]
@@ -213,8 +209,7 @@ def _averages(
     values: FloatArray, types: NDArray[np.integer], around: Surroundings, length: float
 ) -> list[FloatArray]:
     """For each group density, averages and variance of the first ``(n_particles, n_values + 2)``."""
-    near = around.distances
-    weights = csr_array((np.exp(-near.data / length), near.indices, near.indptr), shape=near.shape)
+    weights = decaying(around, length)
     mean = values.mean(axis=0)
     offsets = values - mean  # small numbers, whose squares lose nothing
     terms = np.concatenate([np.ones((len(values), 1)), offsets, offsets[:, :1] ** 2], axis=1)

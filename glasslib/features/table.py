@@ -13,7 +13,7 @@ from glasslib.features.coarse_graining import averages, mean_matrix
 from glasslib.features.densities import densities
 from glasslib.features.options import FeatureOptions, Shells
 from glasslib.features.surroundings import surroundings
-from glasslib.glass import TYPE_NAMES, Glass, minimum_image
+from glasslib.glass import TYPE_NAMES, Glass
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,10 +96,9 @@ def _of_structure(glass: Glass, options: FeatureOptions, structure: str) -> NDAr
     if options.angular:
         columns.append(bond_order(around, options.angular, options.l_max).reshape(n, -1))
     if options.energy:
-        columns.append(glass.require("inherent_energies" if structure == "inherent" else "energies")[:, None])
+        columns.append(glass.energies_in(structure)[:, None])
     if options.displacement:
-        shift = minimum_image(glass.require("inherent_positions") - glass.positions, glass.box)
-        columns.append(np.linalg.norm(shift, axis=1)[:, None])
+        columns.append(np.linalg.norm(glass.displacement(), axis=1)[:, None])
     first = np.concatenate(columns, axis=1, dtype=np.float32)
     if options.generations == 0:
         return first

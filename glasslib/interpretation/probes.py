@@ -15,7 +15,8 @@ from glasslib.evaluation import common_times, pearson
 from glasslib.features import FeatureOptions, Features, features
 from glasslib.glass import FloatArray, Glass
 from glasslib.interpretation.invariants import asked, graph, layer_features, trained
-from glasslib.interpretation.readout import Part, fit_readout, r_squared
+from glasslib.interpretation.readout import fit_readout, r_squared
+from glasslib.linear import Part
 from glasslib.predictor import SE3Predictor
 
 

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glasslib.glass import FloatArray
-from glasslib.linear import LinearFit, Moments, Ridge
+from glasslib.linear import LinearFit, Moments, Part, fit_choosing
 
 #: Penalties that are tried, in units of the number of particles; the least of them is next to none.
 ALPHAS = tuple(10.0**exponent for exponent in np.arange(-8.0, 1.01, 1.0))
-
-
-class Part(NamedTuple):
-    """Inputs ``(n, n_inputs)`` and targets ``(n, n_targets)``."""
-
-    x: NDArray[np.floating]
-    y: NDArray[np.floating]
 
 
 def fit_readout(parts: Sequence[Part], aside: Part, alphas: Sequence[float] = ALPHAS) -> LinearFit:
@@ -34,11 +26,7 @@ def fit_readout(parts: Sequence[Part], aside: Part, alphas: Sequence[float] = AL
     alphas :
         Penalties tried.
     """
-    moments = [Moments.of(*part) for part in parts]
-    tried = Ridge(moments)
-    scores = [r_squared(tried.solve(alpha).predict(aside.x), aside.y) for alpha in alphas]
-    best = np.array(alphas)[np.nan_to_num(np.array(scores), nan=-np.inf).argmax(axis=0)]
-    return Ridge([*moments, Moments.of(*aside)]).solve(best)
+    return fit_choosing([Moments.of(*part) for part in parts], [aside], alphas, r_squared)
 
 
 def r_squared(guess: NDArray[np.floating], truth: NDArray[np.floating]) -> FloatArray:
