@@ -3,6 +3,7 @@
     python -m glasslib.train                       the SE(3) network on BOTAN's ten configurations, T = 0.44
     python -m glasslib.train ridge --structure thermal
     python -m glasslib.train botan --data bundled -T 0.64 --output runs/mine
+    python -m glasslib.train se3 --data bundled:0.64 bundled:0.56 --fractions 0.0316 0.1 0.316 1
 
 Cut off and started again with the same arguments, training continues where it was.
 """
@@ -29,6 +30,7 @@ from glasslib.features import FeatureOptions, PhysicalOptions
 from glasslib.glass import Glass
 from glasslib.graph import GraphOptions
 from glasslib.predictor import InteractionPredictor, NetworkPredictor, PerceptronPredictor, SE3Predictor
+from glasslib.reduced import reduced
 from glasslib.simulate import inherent_structures
 from glasslib.training import TrainingOptions
 
@@ -81,14 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> dict[str, Score]:
     """Load, train, evaluate, print the table, and write it beside the model; return the scores."""
     predictor, seed = make_predictor(options), getattr(options, "seed", 0)
-    directory = Path(options.output or f"runs/{options.data}-{options.predictor}-seed{seed}")
+    name = "+".join(options.data).replace(":", "-T")
+    directory = Path(options.output or f"runs/{name}-{options.predictor}-seed{seed}")
     progress = not options.quiet
     if options.threads:
         torch.set_num_threads(options.threads)
-    train = load(options.data, "train", options.temperature, options.limit, progress)
-    test = load(options.data, "test", options.temperature, None, progress)
-    if options.times:
-        train, test = ([g.at_times(options.times) for g in glasses] for glasses in (train, test))
+    train, test = (read(options, split, progress) for split in ("train", "test"))
 
     print(f"{len(train)} training configurations, {len(test)} test configurations, type A, seed {seed}")
     if isinstance(predictor, NetworkPredictor):
@@ -107,14 +107,15 @@ def run(options: argparse.Namespace) -> dict[str, Score]:
     }
     if all(glass.propensity_halves is not None for glass in test):
         scores["ceiling"] = ceiling(test)
-    if isinstance(predictor, NetworkPredictor):
-        best = max(predictor.history, key=lambda epoch: epoch["validation_r"])
-        print(f"{predictor.n_parameters} parameters, best validation r {best['validation_r']:.3f}", end=" ")
-        print(f"in epoch {best['epoch']:.0f} of {len(predictor.history)}")
-    print(f"\n{table(scores)}")
     about: dict[str, Any] = {"command": options.command, "version": __version__}
     if isinstance(predictor, NetworkPredictor):
-        about |= {"parameters": predictor.n_parameters, "validation_r": best["validation_r"]}
+        about["parameters"] = predictor.n_parameters
+        print(f"{predictor.n_parameters} parameters, {len(predictor.history)} epochs")
+        if "validation_r" in predictor.history[-1]:
+            best = max(predictor.history, key=lambda epoch: epoch["validation_r"])
+            about["validation_r"] = best["validation_r"]
+            print(f"best validation r {best['validation_r']:.3f} in epoch {best['epoch']:.0f}")
+    print(f"\n{table(scores)}")
     save_scores(directory / "scores.json", scores, **about)
     print(f"\nmodel in {model}, scores in {directory / 'scores.json'}")
     return scores
@@ -154,6 +155,22 @@ def label(options: argparse.Namespace) -> str:
     return f"{name}, {structure}"
 
 
+def read(options: argparse.Namespace, split: str, progress: bool) -> list[Glass]:
+    """The configurations that the command line asks for, of one split, at the times it asks for."""
+    glasses: list[Glass] = []
+    limit = options.limit if split == "train" else None
+    for entry in options.data:
+        name, _, temperature = entry.partition(":")
+        try:
+            wanted = float(temperature) if temperature else options.temperature
+        except ValueError:
+            raise GlassError(f"{temperature!r} is no temperature", field=f"--data {entry}") from None
+        glasses += load(name, split, wanted, limit, progress)
+    if options.times:
+        glasses = [glass.at_times(options.times) for glass in glasses]
+    return reduced(glasses, options.fractions) if options.fractions else glasses
+
+
 def load(name: str, split: str, temperature: float | None, limit: int | None, progress: bool) -> list[Glass]:
     """Configurations of a catalogued data set with inherent structures; the public ones of BOTAN's tests."""
     if (name, split, limit) == ("botan", "test", None):
@@ -171,10 +188,24 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("predictor", nargs="?", choices=PREDICTORS, default="se3", help="default: se3")
-    parser.add_argument("--data", default="botan", help="a data set of the catalog (default: botan)")
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        default=["botan"],
+        metavar="NAME[:T]",
+        help="data sets of the catalog, each with all its temperatures or one (default: botan)",
+    )
     parser.add_argument("-T", "--temperature", type=float, help="only configurations of this temperature")
-    parser.add_argument("--times", type=float, nargs="+", help="only these times (default: all)")
-    parser.add_argument("--limit", type=int, help="at most so many training configurations")
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument("--times", type=float, nargs="+", help="only these times (default: all)")
+    when.add_argument(
+        "--fractions",
+        type=float,
+        nargs="+",
+        help="only these times, in units of tau_alpha, and propensities over their mean: so that several"
+        " temperatures can be learned together (see glasslib.reduced)",
+    )
+    parser.add_argument("--limit", type=int, help="at most so many training configurations of each data set")
     parser.add_argument("--output", help="directory of the run (default: runs/DATA-PREDICTOR-seedN)")
     parser.add_argument("--devices", type=int, default=1, help="processes or GPUs to train on (default: 1)")
     parser.add_argument("--threads", type=int, help="CPU threads of this process")

@@ -28,6 +28,7 @@ ROOMS = [
     "targets",
     "linear",
     "simulate",
+    "reduced",
     "features",
     "equivariant",
     "baselines",

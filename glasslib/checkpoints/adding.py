@@ -80,24 +80,24 @@ def add(
     title, said, options = _scores(Path(scores) if scores else run / "scores.json")
     times, sources = noted["label"]["times"], noted["label"]["sources"]
 
-    glasses = _read(options, "train", noted["n_graphs"], times, progress)
-    tests = _read(options, "test", None, times, progress)
+    glasses, tests = (train.read(options, part, progress) for part in ("train", "test"))
+    glasses = [glass for glass in glasses if _source(glass) in sources]  # the data set may have grown
     _require_same(glasses, predictor, noted, run)
     training = predictor.training_options
     chosen, held_out = split(len(glasses), training.validation, training.seed)
-    validation = evaluate(predictor, [glasses[k] for k in held_out], progress=progress)
     test = evaluate(predictor, tests, progress=progress)
     if test.mean.shape != said.mean.shape or not np.allclose(test.mean, said.mean, atol=_AGREEMENT, rtol=0):
         raise GlassError(
             f"test r {said.mean.round(3)} was noted, but the model has {test.mean.round(3)}", source=run
         )
-    found = {
-        "validation": _rounded(validation, "mean", "pooled"),
-        "test": _rounded(test, "mean", "interval", "pooled"),
-    }
+    found = {"test": _rounded(test, "mean", "interval", "pooled")}
+    if held_out:
+        validation = evaluate(predictor, [glasses[k] for k in held_out], progress=progress)
+        found["validation"] = _rounded(validation, "mean", "pooled")
     if all(glass.propensity_halves is not None for glass in tests):
         found["ceiling"] = _rounded(ceiling(tests), "mean", "pooled")
-    entry = catalog.datasets().get(options.data)
+    known, named = catalog.datasets(), {entry.partition(":")[0] for entry in options.data}
+    entries = [known[name] for name in sorted(named & known.keys())]
     card = Card(
         name=name,
         sha256=checksum(model),
@@ -106,9 +106,9 @@ def add(
         particle_type=training.particle_type,
         times=tuple(times),
         data={
-            "name": options.data,
-            "licence": entry.licence if entry else None,
-            "citation": entry.citation if entry else None,
+            "name": ", ".join(options.data),
+            "licence": "; ".join(entry.licence for entry in entries),
+            "citation": " ".join(entry.citation for entry in entries),
             "temperature": options.temperature,
             "train": [sources[k] for k in chosen],
             "validation": [sources[k] for k in held_out],
@@ -120,7 +120,9 @@ def add(
             "commit": commit or _commit(run),
             "glasslib": __version__,
             "epochs": len(history),
-            "best_epoch": int(max(history, key=lambda epoch: epoch["validation_r"])["epoch"]),
+            "best_epoch": int(
+                max(history, key=lambda epoch: epoch.get("validation_r", epoch["epoch"]))["epoch"]
+            ),
         },
         scores=found,
         ranges={key: (round(low, 6), round(high, 6)) for key, (low, high) in ranges(glasses).items()},
@@ -155,7 +157,8 @@ def _table(cards: Sequence[Card]) -> list[str]:
     for card in cards:
         low, high = card.ranges.get("temperature", (float("nan"),) * 2)
         temperatures = f"T = {low:g}" if low == high else f"T = {low:g} to {high:g}"
-        numbers = (card.times, card.scores["test"]["mean"], card.scores["validation"]["mean"])
+        chosen_by = card.scores.get("validation", {"mean": []})["mean"]
+        numbers = (card.times, card.scores["test"]["mean"], chosen_by)
         columns = ("<br>".join(f"{x:.3f}" if k else f"{x:g}" for x in row) for k, row in enumerate(numbers))
         size = f"{card.n_parameters} parameters, seed {card.training['seed']}"
         lines.append(
@@ -192,13 +195,6 @@ def _scores(path: Path) -> tuple[str, Score, argparse.Namespace]:
     options.command = command
     ((title, score),) = rows.items()
     return title, score, options
-
-
-def _read(
-    options: argparse.Namespace, part: str, limit: int | None, times: Sequence[float], progress: bool
-) -> list[Glass]:
-    glasses = train.load(options.data, part, options.temperature, limit, progress)
-    return [glass.at_times(times) for glass in glasses]
 
 
 def _require_same(

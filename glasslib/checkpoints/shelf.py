@@ -11,7 +11,13 @@ import torch
 
 from glasslib.checkpoints.card import Card
 from glasslib.errors import GlassError
-from glasslib.predictor import InteractionPredictor, NetworkPredictor, PerceptronPredictor, SE3Predictor
+from glasslib.predictor import (
+    InteractionPredictor,
+    NetworkPredictor,
+    PerceptronPredictor,
+    SE3Predictor,
+    TransferPredictor,
+)
 from glasslib.readers.boundary import opened, reading
 
 #: All shipped checkpoints together stay below this, in bytes.
@@ -19,7 +25,12 @@ MAX_TOTAL = 10_000_000
 
 SUMS = "SHA256SUMS"
 
-_KINDS: tuple[type[NetworkPredictor], ...] = (SE3Predictor, InteractionPredictor, PerceptronPredictor)
+_KINDS: tuple[type[NetworkPredictor], ...] = (
+    SE3Predictor,
+    InteractionPredictor,
+    PerceptronPredictor,
+    TransferPredictor,
+)
 
 
 @dataclass(frozen=True)

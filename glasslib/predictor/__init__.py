@@ -5,6 +5,7 @@ from glasslib.predictor.interaction import InteractionPredictor
 from glasslib.predictor.network import NetworkPredictor
 from glasslib.predictor.perceptron import PerceptronPredictor
 from glasslib.predictor.se3 import SE3Predictor
+from glasslib.predictor.transfer import TransferPredictor
 
 __all__ = [
     "EnsemblePredictor",
@@ -12,4 +13,5 @@ __all__ = [
     "NetworkPredictor",
     "PerceptronPredictor",
     "SE3Predictor",
+    "TransferPredictor",
 ]

@@ -133,7 +133,7 @@ class InteractionPredictor(NetworkPredictor):
         if self.pretraining_epochs:
             folder = None if directory is None else Path(directory) / "pretraining"
             first = self._on_bonds_alone().fit(glasses, directory=folder, progress=progress, **devices)
-            self._start, self.pretraining_history = first._trained().state_dict(), first.history
+            self._start, self.pretraining_history = first.trained().state_dict(), first.history
         try:
             return super().fit(glasses, directory=directory, progress=progress, **devices)
         finally:
@@ -193,7 +193,7 @@ class InteractionPredictor(NetworkPredictor):
             raise GlassError(
                 "was trained on particles alone", field="node_weight", remedy="Train with less, such as 0.4"
             )
-        network = self._trained().eval()
+        network = self.trained().eval()
         device = next(network.parameters()).device
         with torch.no_grad():
             _, edges = network.nodes_and_edges(graph.to(device))  # type: ignore[operator]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -61,13 +62,14 @@ class NetworkPredictor(ABC):
     @property
     def n_parameters(self) -> int:
         """Number of trained numbers."""
-        return sum(p.numel() for p in self._trained().parameters())
+        return sum(p.numel() for p in self.trained().parameters())
 
     def fit(
         self,
         glasses: Sequence[Glass],
         *,
         directory: str | Path | None = None,
+        start: NetworkPredictor | None = None,
         progress: bool = True,
         **devices: Any,
     ) -> Self:
@@ -80,6 +82,9 @@ class NetworkPredictor(ABC):
         directory :
             Where checkpoints go; a run that was cut off there continues. By default a temporary
             folder.
+        start :
+            Begin with the weights of this trained predictor (fine-tuning) instead of random ones. Where it
+            predicts another number of times, the last layer starts afresh.
         progress :
             Show bars.
         **devices :
@@ -88,13 +93,17 @@ class NetworkPredictor(ABC):
         self.times = common_times(glasses)
         torch.manual_seed(self.training_options.seed)
         network = self.make_network(len(self.times))
+        if start is not None:
+            network.load_state_dict(self._fitting(network, start))
         bar = tqdm(glasses, desc="graphs", disable=not progress)
         graphs = [self.prepare(glass) for glass in bar]
-        label = {
+        label: dict[str, Any] = {
             "options": self.describe(),
             "times": self.times.tolist(),
             "sources": [Path(glass.source).name if glass.source else None for glass in glasses],
         }
+        if start is not None:
+            label["start"] = _checksum(start.trained())
         with tempfile.TemporaryDirectory() as temporary:
             self.history = fit(
                 network,
@@ -108,9 +117,23 @@ class NetworkPredictor(ABC):
         self.network = network
         return self
 
+    def _fitting(self, network: nn.Module, start: NetworkPredictor) -> dict[str, torch.Tensor]:
+        """The state of ``network`` with the weights of ``start``; its own where the times differ."""
+        theirs, own = start.trained().state_dict(), network.state_dict()
+        times = 1 if start.times is None else len(start.times)
+        alike = type(self).from_description(self.describe(), self.training_options).make_network(times)
+        expected = {name: value.shape for name, value in alike.state_dict().items()}
+        if {name: value.shape for name, value in theirs.items()} != expected:
+            raise GlassError(
+                "is a network of another kind or size", field="start", remedy="Give both the same options"
+            )
+        return {
+            name: theirs[name] if theirs[name].shape == value.shape else value for name, value in own.items()
+        }
+
     def predict(self, glass: Glass) -> NDArray[np.float64]:
         """Propensity ``(n_times, n_particles)``, in sigma_AA, at ``self.times``."""
-        network = self._trained().eval()
+        network = self.trained().eval()
         device = next(network.parameters()).device
         with torch.no_grad():
             out = network(self.prepare(glass).to(device))
@@ -124,7 +147,7 @@ class NetworkPredictor(ABC):
             "options": self.describe(),
             "training": asdict(self.training_options),
             "times": None if self.times is None else self.times.tolist(),
-            "state": self._trained().state_dict(),
+            "state": self.trained().state_dict(),
         }
         with atomic_write(path) as file:
             torch.save(state, file)
@@ -155,7 +178,16 @@ class NetworkPredictor(ABC):
         predictor.network.eval()
         return predictor
 
-    def _trained(self) -> nn.Module:
+    def trained(self) -> Any:
+        """The network; GlassError where there is none yet."""
         if self.network is None:
             raise GlassError("call fit (or load a checkpoint) first")
         return self.network
+
+
+def _checksum(network: nn.Module) -> str:
+    """Of all weights."""
+    digest = hashlib.sha256()
+    for value in network.state_dict().values():
+        digest.update(value.cpu().numpy().tobytes())
+    return digest.hexdigest()

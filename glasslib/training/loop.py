@@ -35,6 +35,8 @@ def fit(
 ) -> list[dict[str, float]]:
     """Train a network in place, and leave it with the weights of its best validation epoch.
 
+    Where no configuration is set aside (``validation=0``), those of the last epoch take their place.
+
     Killed at any moment and called again with the same arguments, it continues from the last
     finished epoch and ends with the same weights as an unbroken run; a finished one is not touched.
 
@@ -59,12 +61,13 @@ def fit(
     Returns
     -------
     list of dict
-        ``epoch``, ``loss``, ``validation_loss``, ``validation_r`` of every epoch.
+        ``epoch``, ``loss``, and where configurations were set aside ``validation_loss`` and
+        ``validation_r``, of every epoch.
 
     Raises
     ------
     GlassError
-        When the directory holds another run, or there are fewer than two configurations.
+        When the directory holds another run, or there are too few configurations.
     """
     options = options or TrainingOptions()
     directory = Path(directory)
@@ -81,18 +84,21 @@ def fit(
     network.normalize(  # type: ignore[operator]
         *(torch.cat([getattr(graph, name) for graph in training]) for name in ("scalars", "types", "y"))
     )
+    network.train()  # all of it, also what has been asked for predictions before
     module = PropensityModule(network, training, [graphs[i] for i in held_out], options)
     best = ModelCheckpoint(
         directory,
         "best",
-        monitor="validation_r",
+        monitor="validation_r" if held_out else None,
         mode="max",
         save_last=True,
         # after the history has its entry, so that a resumed run starts with the next epoch
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-    callbacks = [best, EarlyStopping("validation_r", mode="max", patience=options.patience)]
+    callbacks: list[pl.Callback] = [best]
+    if held_out:
+        callbacks.append(EarlyStopping("validation_r", mode="max", patience=options.patience))
     if progress:
         callbacks.append(TQDMProgressBar())
     with _quiet():
@@ -106,6 +112,7 @@ def fit(
             enable_model_summary=False,
             enable_progress_bar=progress,
             num_sanity_val_steps=0,
+            limit_val_batches=1.0 if held_out else 0,
             use_distributed_sampler=False,
             default_root_dir=directory,
         )

@@ -22,7 +22,7 @@ class TrainingOptions:
         Stop after so many epochs without a better validation score.
     validation :
         Fraction of the configurations set aside (at least one): they choose the best epoch, and
-        no test configuration ever does.
+        no test configuration ever does. 0: all are trained on, and the last epoch counts.
     learning_rate, weight_decay, clip :
         AdamW with a one-cycle schedule that peaks at ``learning_rate``; gradients are clipped to
         the norm ``clip``.
@@ -57,27 +57,29 @@ class TrainingOptions:
             raise GlassError(f"expected 0 to 1, got {self.offset_weight}", field="offset_weight")
         if self.seed < 0:
             raise GlassError(f"expected 0 or more, got {self.seed}", field="seed")
-        if not 0 < self.validation < 1:
+        if not 0 <= self.validation < 1:
             raise GlassError(
-                f"expected a fraction between 0 and 1, got {self.validation}", field="validation"
+                f"expected a fraction from 0 to 1 (not 1 itself), got {self.validation}", field="validation"
             )
         if not self.particle_type or not set(self.particle_type) <= set(TYPE_NAMES):
             raise GlassError(f"expected 'A', 'B' or 'AB', got {self.particle_type!r}", field="particle_type")
 
 
 def split(n: int, fraction: float, seed: int) -> tuple[list[int], list[int]]:
-    """Indices of training and of validation configurations, by seed.
+    """Indices of training and of validation configurations (none where ``fraction`` is 0), by seed.
 
     Raises
     ------
     GlassError
-        With fewer than two configurations.
+        With too few configurations.
     """
-    if n < 2:
+    if n < (2 if fraction else 1):
         raise GlassError(
             f"{n} configuration(s) cannot be split into training and validation",
-            remedy="Give at least two",
+            remedy="Give at least two, or set validation=0 to train on all of them",
         )
+    if not fraction:
+        return list(range(n)), []
     order = np.random.default_rng(seed).permutation(n).tolist()
     n_validation = min(max(round(n * fraction), 1), n - 1)
     return sorted(order[n_validation:]), sorted(order[:n_validation])
