@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint rebuild data train clean
+.PHONY: help setup lab test lint rebuild data train results clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 18
@@ -42,6 +42,9 @@ rebuild: $(READY)  ## run all notebooks anew and store their outputs, with pictu
 
 train: $(READY)  ## train the network on BOTAN's sample and print the table; ARGS="--seed 1" is passed on
 	$(BIN)/python -m glasslib.train $(ARGS)
+
+results: $(READY)  ## list every number that the course shows, then make those that are missing (hours)
+	$(BIN)/python -m glasslib.results make $(ARGS)
 
 clean:  ## remove the virtual environment and caches; the data cache stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -41,6 +41,7 @@ ROOMS = [
     "environment",
     "plots",
     "predict",
+    "results",
     "testing",
 ]
 

@@ -1,0 +1,127 @@
+"""Every training run of the course."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from glasslib import train
+from glasslib.reduced import FRACTIONS
+
+
+@dataclass(frozen=True)
+class Run:
+    """One ``python -m glasslib.train``.
+
+    Attributes
+    ----------
+    name :
+        Of its file of scores, ``data/predictor-seed``.
+    arguments :
+        Of the command.
+    minutes :
+        On one core that does nothing else, about.
+    temperatures :
+        Of the configurations that it is trained on.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    minutes: float
+    temperatures: tuple[float, ...]
+
+    @property
+    def command(self) -> str:
+        """As typed."""
+        return shlex.join(("python", "-m", "glasslib.train", *self.arguments))
+
+    def directory(self, runs: Path) -> Path:
+        """Where it leaves its checkpoints and its model."""
+        return runs / self.name
+
+    def make(self, runs: Path, progress: bool = True) -> Path:
+        """Run it, or the rest of it; the path of its scores."""
+        directory = self.directory(runs)
+        quiet = () if progress else ("--quiet",)
+        options = train.parser().parse_args([*self.arguments, "--output", str(directory), *quiet])
+        options.command = self.command
+        train.run(options)
+        return directory / "scores.json"
+
+    def made(self, path: Path) -> bool:
+        """Whether a file of scores is what this very command wrote, however it was typed."""
+        try:
+            command = json.loads(path.read_text())["command"]
+            noted = _parsed(shlex.split(command)[3:])  # after python -m glasslib.train
+        except (OSError, ValueError, KeyError, TypeError, SystemExit):
+            return False
+        return noted == _parsed(self.arguments)
+
+
+def _parsed(arguments: Sequence[str]) -> dict[str, Any]:
+    return {"seed": 0, **vars(train.parser().parse_args(arguments))}
+
+
+def _runs() -> dict[str, Run]:
+    runs: list[Run] = []
+
+    def add(data: str, name: str, minutes: float, *arguments: str, seeds: int = 1) -> None:
+        place, temperature = _PLACES[data]
+        for seed in range(seeds):
+            own = (*arguments, *place, "--seed", str(seed))
+            runs.append(Run(f"{data}/{name}-seed{seed}", own, minutes, (temperature,)))
+
+    for data in _PLACES:
+        cold = data == "botan-T0.44"
+        add(data, "ridge", 1, "ridge")
+        add(data, "ridge-radial", 1, "ridge", "--no-angular")
+        add(data, "ridge-radial-both", 1, "ridge", "--no-angular", "--structure", "both")
+        add(data, "perceptron", 2, "perceptron", seeds=3)
+        add(
+            data,
+            "se3",
+            14 if cold else 8,
+            "se3",
+            *(() if cold else ("--epochs", "60")),
+            seeds=3 if cold else 1,
+        )
+        if not cold:
+            add(data, "se3-both", 25, "se3", *_BOTH)
+        # bonds are known where end positions are; with either, 40 epochs of BOTAN's eight configurations
+        bonds = ("30", "--node-weight", "0.4", "--pretraining-epochs", "10") if cold else ("20",)
+        for structure in ("thermal", "inherent"):
+            own = ("--structure", structure, "--epochs")
+            add(data, f"botan-{structure}", 10, "botan", *own, *bonds)
+            add(data, f"bapst-{structure}", 10, "bapst", *own, "40" if cold else "20")
+    for name, temperatures in _TOGETHER.items():
+        named = ["botan" if t == 0.44 else f"bundled:{t:.2f}" for t in temperatures]
+        # BOTAN's sample has one time
+        fractions = (1.0,) if 0.44 in temperatures else FRACTIONS
+        arguments = ("se3", "--data", *named, "--fractions", *(f"{f:g}" for f in fractions), "--epochs", "60")
+        runs.append(Run(f"together/{name}-seed0", arguments, 8 * len(temperatures), temperatures))
+    return {run.name: run for run in runs}
+
+
+#: What selects the data of a folder of results, and their temperature.
+_PLACES = {
+    "botan-T0.44": (("--data", "botan"), 0.44),
+    "kob-andersen-T0.56": (("--data", "bundled", "-T", "0.56"), 0.56),
+    "kob-andersen-T0.64": (("--data", "bundled", "-T", "0.64"), 0.64),
+}
+
+#: One network for several temperatures; the one left out of three is asked about afterwards.
+_TOGETHER = {
+    "without-0.44": (0.64, 0.56),
+    "without-0.56": (0.64, 0.44),
+    "without-0.64": (0.56, 0.44),
+    "all": (0.64, 0.56, 0.44),
+}
+
+_BOTH = ("--structure", "both", "--n-thermal-layers", "1", "--epochs", "50", "--patience", "50")
+
+#: By name.
+RUNS: dict[str, Run] = _runs()

@@ -1,0 +1,142 @@
+"""What is asked of trained models: other temperatures, ensembles."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from glasslib import checkpoints, train
+from glasslib.baselines import RidgePredictor
+from glasslib.evaluation import Predictor, Score, ceiling, load_scores, score
+from glasslib.glass import FloatArray
+from glasslib.reduced import reduced
+from glasslib.results.runs import RUNS, Run
+from glasslib.simulate import expected_tau
+
+#: Test configurations by temperature: those of BOTAN's sample and our own.
+TESTS = {0.44: "botan", 0.56: "bundled", 0.64: "bundled"}
+
+
+#: One of each kind from each temperature, and those trained at several.
+_EVERYWHERE = tuple(
+    name
+    for name in RUNS
+    if name.endswith(
+        ("/ridge-radial-seed0", "/perceptron-seed0", "/se3-seed0", "-thermal-seed0", "-inherent-seed0")
+    )
+    or name.startswith("together/")
+)
+_SEVERAL = tuple(
+    name
+    for name in RUNS
+    if name.startswith(("botan-T0.44/se3-", "botan-T0.44/perceptron-", "botan-T0.44/ridge-radial-seed"))
+)
+
+
+#: Kinds of predictors whose means are averaged.
+_TOGETHER = (("se3", "ridge"), ("se3", "ridge", "perceptron"))
+
+
+@dataclass(frozen=True)
+class Study:
+    """Something computed from trained models.
+
+    Attributes
+    ----------
+    name :
+        Of its file.
+    title :
+        What it asks.
+    needs :
+        Names of the runs whose models it asks.
+    minutes :
+        On one core that does nothing else, about, once the models are there.
+    ask :
+        Of models by the name of their run: their scores.
+    """
+
+    name: str
+    title: str
+    needs: tuple[str, ...]
+    minutes: float
+    ask: Callable[[dict[str, Asked], bool], dict[str, Score]]
+
+    @property
+    def command(self) -> str:
+        """As typed."""
+        return f"python -m glasslib.results make {self.name}"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A trained model and the run that it comes from."""
+
+    run: Run
+    predictor: Predictor
+    times: FloatArray
+
+    @classmethod
+    def of(cls, run: Run, runs: Path) -> Asked:
+        """The model of a finished run."""
+        directory = run.directory(runs)
+        scores = load_scores(directory / "scores.json")
+        is_ridge = run.arguments[0] == "ridge"
+        predictor = RidgePredictor.load(directory / "model.npz") if is_ridge else checkpoints.load(directory)
+        return cls(run, predictor, scores["constant"].times)
+
+    @property
+    def label(self) -> str:
+        """As in tables."""
+        return train.label(train.parser().parse_args(self.run.arguments))
+
+    def row_at_tau(self) -> int:
+        """Which of its times is tau_alpha of the temperature that it was trained at."""
+        tau = 1.0 if "--fractions" in self.run.arguments else expected_tau(self.run.temperatures[0])
+        return int(np.abs(np.log(self.times / tau)).argmin())
+
+
+def _temperatures(models: dict[str, Asked], progress: bool) -> dict[str, Score]:
+    """Every model at tau_alpha of every temperature."""
+    scores = {}
+    bar = tqdm(total=len(TESTS) * len(models), desc="temperatures", disable=not progress)
+    for tested, data in TESTS.items():
+        glasses = reduced(train.load(data, "test", tested, None, progress), [1.0])
+        for model in models.values():
+            trained = ", ".join(f"{t:.2f}" for t in sorted(model.run.temperatures))
+            row = model.row_at_tau()
+            said = [model.predictor.predict(glass)[row : row + 1] for glass in glasses]
+            scores[f"{model.label}; trained at {trained}; tested at {tested:.2f}"] = score(said, glasses)
+            bar.update()
+        scores[f"ceiling; tested at {tested:.2f}"] = ceiling(glasses)
+    return scores
+
+
+def _ensembles(models: dict[str, Asked], progress: bool) -> dict[str, Score]:
+    """Means of what models say, each kind counted once."""
+    glasses = train.load("botan", "test", None, None, progress)
+    kinds: dict[str, list[FloatArray]] = defaultdict(list)
+    for model in tqdm(models.values(), desc="ensembles", disable=not progress):
+        kinds[model.run.arguments[0]].append(np.stack([model.predictor.predict(glass) for glass in glasses]))
+    means = {kind: np.mean(said, axis=0) for kind, said in kinds.items()}
+    scores = {
+        f"{train.PREDICTORS[kind]}, mean of {len(said)}": score(means[kind], glasses)
+        for kind, said in kinds.items()
+    }
+    for together in _TOGETHER:
+        scores[" and ".join(together)] = score(np.mean([means[kind] for kind in together], axis=0), glasses)
+    return {**scores, "ceiling": ceiling(glasses)}
+
+
+#: By name.
+STUDIES = {
+    study.name: study
+    for study in (
+        Study("temperatures", "every model at every temperature", _EVERYWHERE, 6, _temperatures),
+        Study("ensembles", "several models asked together, BOTAN's sample", _SEVERAL, 3, _ensembles),
+    )
+}

@@ -1,0 +1,102 @@
+"""Every number of the course: what makes it, whether it is there, and that what is cut off goes on."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import numpy as np
+import pytest
+
+from glasslib import train
+from glasslib.evaluation import Score, evaluate, load_scores
+from glasslib.predictor import SE3Predictor
+from glasslib.results import RUNS, Run, __main__, folder, studies
+from tests.test_train_command import SMALL
+from tests.test_training import learnable
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """Two quick runs and a study of them, in place of the real ones."""
+
+    def load(name, split, temperature, limit, progress):
+        seeds = range(4) if split == "train" else range(10, 12)
+        return [known(learnable(seed)) for seed in seeds][:limit]
+
+    def known(glass):
+        halves = np.stack([glass.propensity] * 2)
+        return glass.replace(temperature=0.64, times=[16.5], propensity_halves=halves)
+
+    monkeypatch.setattr(train, "load", load)
+    options = tuple(word for word in SMALL if word != "--quiet")
+    runs = {
+        name: Run(name, ("se3", *options, "--seed", name[-1]), 1.0, (0.64,))
+        for name in ("one/se3-seed0", "one/se3-seed1")
+    }
+    study = studies.Study("both", "what both say", tuple(runs), 1.0, studies._ensembles)
+    for module in (__main__, studies):
+        monkeypatch.setattr(module, "RUNS", runs)
+        monkeypatch.setattr(module, "STUDIES", {"both": study})
+    monkeypatch.setattr(studies, "_TOGETHER", ())
+    return ["--out", str(tmp_path / "out"), "--runs", str(tmp_path / "runs"), "--quiet"]
+
+
+def test_what_is_missing_is_made_and_then_left_alone(small, tmp_path, capsys):
+    assert __main__.main(["list", *small]) == 0
+    assert "3 of 3 to make" in capsys.readouterr().out
+    assert __main__.main(["make", *small]) == 0
+    scores = load_scores(tmp_path / "out" / "one" / "se3-seed0.json")
+    model = SE3Predictor.load(tmp_path / "runs" / "one" / "se3-seed0" / "model.pt")
+    tests = train.load("botan", "test", None, None, False)
+    np.testing.assert_allclose(scores["SE(3) network, inherent"].mean, evaluate(model, tests).mean)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.json")}
+    capsys.readouterr()
+    assert __main__.main(["make", *small]) == 0
+    assert "0 of 3 to make" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.json")} == before
+
+
+def test_a_study_makes_the_models_that_it_needs(small, tmp_path):
+    assert __main__.main(["make", "both", *small]) == 0
+    scores = load_scores(tmp_path / "out" / "both.json")
+    models = [SE3Predictor.load(tmp_path / "runs" / "one" / f"se3-seed{k}" / "model.pt") for k in (0, 1)]
+    (glass, _) = train.load("botan", "test", None, None, False)
+    both = np.mean([model.predict(glass)[0] for model in models], axis=0)
+    mask = glass.is_type("A")
+    expected = np.corrcoef(both[mask], glass.propensity[0, mask])[0, 1]
+    assert scores["SE(3) network, mean of 2"].each[0, 0] == pytest.approx(expected, abs=1e-6)
+    assert not (tmp_path / "out" / "one").exists()  # models only
+
+
+def test_scores_of_another_command_are_made_anew(small, tmp_path, capsys):
+    assert __main__.main(["make", "one/se3-seed0", *small]) == 0
+    path = tmp_path / "out" / "one" / "se3-seed0.json"
+    noted = json.loads(path.read_text())
+    path.write_text(json.dumps({**noted, "command": noted["command"] + " --epochs 3"}))
+    capsys.readouterr()
+    assert __main__.main(["list", "one/se3-seed0", *small]) == 0
+    assert "1 of 1 to make" in capsys.readouterr().out
+
+
+def test_an_unknown_name_is_told(capsys):
+    assert __main__.main(["list", "nonsense"]) == 2
+    assert "there is no result 'nonsense'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_command_is_understood(name):
+    run = RUNS[name]
+    words = shlex.split(run.command)
+    assert words[:3] == ["python", "-m", "glasslib.train"]
+    options = train.parser().parse_args(words[3:])
+    train.make_predictor(options)
+    assert train.label(options)
+
+
+def test_every_shipped_score_belongs_to_a_run_or_a_study():
+    known = {*RUNS, *studies.STUDIES}
+    for path in folder().rglob("*.json"):
+        name = path.relative_to(folder()).with_suffix("").as_posix()
+        assert name in known
+        assert all(isinstance(value, Score) for value in load_scores(path).values())
