@@ -8,10 +8,11 @@ import shlex
 import numpy as np
 import pytest
 
-from glasslib import train
+from glasslib import checkpoints, train
 from glasslib.evaluation import Score, evaluate, load_scores
 from glasslib.predictor import SE3Predictor
 from glasslib.results import RUNS, Run, __main__, folder, studies
+from glasslib.results import transfer as transfer_study
 from tests.test_train_command import SMALL
 from tests.test_training import learnable
 
@@ -100,3 +101,16 @@ def test_every_shipped_score_belongs_to_a_run_or_a_study():
         name = path.relative_to(folder()).with_suffix("").as_posix()
         assert name in known
         assert all(isinstance(value, Score) for value in load_scores(path).values())
+
+
+def test_three_ways_to_another_state_point(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer_study, "SIZES", (1, 4))
+    monkeypatch.setattr(transfer_study, "STEPS", {"fine-tuned": 4, "from scratch": 4})
+    (run, _) = studies.RUNS.values()
+    run.make(tmp_path / "runs", progress=False)
+    backbone = checkpoints.load(tmp_path / "runs" / run.name)
+    scores = transfer_study.transfer(backbone, tmp_path / "fits", progress=False)
+    assert len(scores) == 3 * 3  # one draw of all four
+    again = transfer_study.transfer(backbone, tmp_path / "fits", progress=False)
+    for name, value in scores.items():
+        np.testing.assert_array_equal(value.each, again[name].each)

@@ -101,7 +101,9 @@ def _ask(study: Study, target: Path, runs: Path, progress: bool) -> None:
             print(f"\n{name}, which {study.name} asks", flush=True)
             RUNS[name].make(runs, progress)
     models = {name: Asked.of(RUNS[name], runs) for name in study.needs}
-    save_scores(target, study.ask(models, progress), command=study.command, version=__version__)
+    save_scores(
+        target, study.ask(models, runs / study.name, progress), command=study.command, version=__version__
+    )
 
 
 if __name__ == "__main__":

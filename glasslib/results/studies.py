@@ -14,8 +14,10 @@ from glasslib import checkpoints, train
 from glasslib.baselines import RidgePredictor
 from glasslib.evaluation import Predictor, Score, ceiling, load_scores, score
 from glasslib.glass import FloatArray
+from glasslib.predictor import SE3Predictor
 from glasslib.reduced import reduced
 from glasslib.results.runs import RUNS, Run
+from glasslib.results.transfer import transfer
 from glasslib.simulate import expected_tau
 
 #: Test configurations by temperature: those of BOTAN's sample and our own.
@@ -57,14 +59,14 @@ class Study:
     minutes :
         On one core that does nothing else, about, once the models are there.
     ask :
-        Of models by the name of their run: their scores.
+        Of models by the name of their run: scores; may keep what it fits in a folder.
     """
 
     name: str
     title: str
     needs: tuple[str, ...]
     minutes: float
-    ask: Callable[[dict[str, Asked], bool], dict[str, Score]]
+    ask: Callable[[dict[str, Asked], Path, bool], dict[str, Score]]
 
     @property
     def command(self) -> str:
@@ -100,7 +102,7 @@ class Asked:
         return int(np.abs(np.log(self.times / tau)).argmin())
 
 
-def _temperatures(models: dict[str, Asked], progress: bool) -> dict[str, Score]:
+def _temperatures(models: dict[str, Asked], _: Path, progress: bool) -> dict[str, Score]:
     """Every model at tau_alpha of every temperature."""
     scores = {}
     bar = tqdm(total=len(TESTS) * len(models), desc="temperatures", disable=not progress)
@@ -116,7 +118,7 @@ def _temperatures(models: dict[str, Asked], progress: bool) -> dict[str, Score]:
     return scores
 
 
-def _ensembles(models: dict[str, Asked], progress: bool) -> dict[str, Score]:
+def _ensembles(models: dict[str, Asked], _: Path, progress: bool) -> dict[str, Score]:
     """Means of what models say, each kind counted once."""
     glasses = train.load("botan", "test", None, None, progress)
     kinds: dict[str, list[FloatArray]] = defaultdict(list)
@@ -132,11 +134,20 @@ def _ensembles(models: dict[str, Asked], progress: bool) -> dict[str, Score]:
     return {**scores, "ceiling": ceiling(glasses)}
 
 
+def _transfer(models: dict[str, Asked], folder: Path, progress: bool) -> dict[str, Score]:
+    (model,) = models.values()
+    assert isinstance(model.predictor, SE3Predictor)
+    return transfer(model.predictor, folder, progress)
+
+
 #: By name.
 STUDIES = {
     study.name: study
     for study in (
         Study("temperatures", "every model at every temperature", _EVERYWHERE, 6, _temperatures),
         Study("ensembles", "several models asked together, BOTAN's sample", _SEVERAL, 3, _ensembles),
+        Study(
+            "transfer", "from T = 0.64 to BOTAN's sample", ("kob-andersen-T0.64/se3-seed0",), 30, _transfer
+        ),
     )
 }
