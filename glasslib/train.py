@@ -15,6 +15,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +55,11 @@ def _names(*classes: type) -> set[str]:
 
 
 #: Options that only some predictors have.
-_OWN = {"botan": {"node_weight", "pretraining_epochs"}, "ridge": {"angular"}}
+_OWN = {"botan": {"node_weight", "pretraining_epochs"}, "ridge": {"angular"}, "se3": {"start"}}
 
 #: All options of each predictor.
 _OPTIONS = {
-    "se3": _names(GraphOptions, NetworkOptions, TrainingOptions),
+    "se3": _names(GraphOptions, NetworkOptions, TrainingOptions) | _OWN["se3"],
     "botan": _names(TrainingOptions) | {"structure"} | _OWN["botan"],
     "bapst": _names(TrainingOptions) | {"structure"},
     "perceptron": _names(TrainingOptions) | {"structure"},
@@ -92,7 +93,8 @@ def run(options: argparse.Namespace) -> dict[str, Score]:
 
     print(f"{len(train)} training configurations, {len(test)} test configurations, type A, seed {seed}")
     if isinstance(predictor, NetworkPredictor):
-        predictor.fit(train, directory=directory, progress=progress, devices=options.devices)
+        start = _start(options.start) if "start" in options else None
+        predictor.fit(train, directory=directory, start=start, progress=progress, devices=options.devices)
     else:
         directory.mkdir(parents=True, exist_ok=True)
         predictor.fit(train, progress=progress)
@@ -144,12 +146,29 @@ def make_predictor(options: argparse.Namespace) -> NetworkPredictor | RidgePredi
     return predictor
 
 
+def _start(named: str) -> SE3Predictor:
+    """A trained network, by the name of a shipped one, its path, or the directory of its run."""
+    path = Path(named)
+    if path.is_dir():
+        path /= "model.pt"
+    shipped = Path(str(package_files("glasslib"))) / "bundled" / "checkpoints" / f"{named}.pt"
+    if not path.exists() and not shipped.exists():
+        raise GlassError(
+            f"there is no model {named!r}",
+            field="--start",
+            remedy="Name a run's directory, a .pt file, or one of python -m glasslib.checkpoints list",
+        )
+    return SE3Predictor.load(path if path.exists() else shipped)
+
+
 def label(options: argparse.Namespace) -> str:
     """What the predictor is called in tables."""
     name, given = PREDICTORS[options.predictor], vars(options)
     structure = given.get("structure", "thermal" if options.predictor in ("botan", "bapst") else "inherent")
     if options.predictor == "ridge":
         name += "" if given.get("angular", True) else " without bond order"
+    if "start" in given:
+        name += " fine-tuned"
     if given.get("node_weight", 1.0) < 1:
         name += " with bonds"
     return f"{name}, {structure}"
@@ -214,6 +233,7 @@ def parser() -> argparse.ArgumentParser:
     of: dict[str, Any] = {"default": argparse.SUPPRESS, "metavar": "X"}
     some.add_argument("--node-weight", type=float, **of, help="botan: share of particles in the loss, 1")
     some.add_argument("--pretraining-epochs", type=int, **of, help="botan: epochs on bonds alone, 0")
+    some.add_argument("--start", **of, help="se3: fine-tune this model, a shipped one or a run, instead")
     some.add_argument(
         "--angular", action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help="ridge: True"
     )

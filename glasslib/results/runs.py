@@ -89,7 +89,9 @@ def _runs() -> dict[str, Run]:
             *(() if cold else ("--epochs", "60")),
             seeds=3 if cold else 1,
         )
-        if not cold:
+        if cold:
+            add(data, "se3-tuned", 8, "se3", *_TUNED, seeds=3)
+        else:
             add(data, "se3-both", 25, "se3", *_BOTH)
         # bonds are known where end positions are; with either, 40 epochs of BOTAN's eight configurations
         bonds = ("30", "--node-weight", "0.4", "--pretraining-epochs", "10") if cold else ("20",)
@@ -120,6 +122,9 @@ _TOGETHER = {
     "without-0.64": (0.56, 0.44),
     "all": (0.64, 0.56, 0.44),
 }
+
+#: From the hot liquid's network, more gently.
+_TUNED = ("--start", "se3-T0.64", "--epochs", "40", "--learning-rate", "2e-3")
 
 _BOTH = ("--structure", "both", "--n-thermal-layers", "1", "--epochs", "50", "--patience", "50")
 
