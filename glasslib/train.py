@@ -30,7 +30,13 @@ from glasslib.evaluation import Score, ceiling, evaluate, save_scores, table
 from glasslib.features import FeatureOptions, PhysicalOptions
 from glasslib.glass import Glass
 from glasslib.graph import GraphOptions
-from glasslib.predictor import InteractionPredictor, NetworkPredictor, PerceptronPredictor, SE3Predictor
+from glasslib.predictor import (
+    InteractionPredictor,
+    NetworkPredictor,
+    PerceptronPredictor,
+    SE3Predictor,
+    TransferPredictor,
+)
 from glasslib.reduced import reduced
 from glasslib.simulate import inherent_structures
 from glasslib.training import TrainingOptions
@@ -41,6 +47,7 @@ BOTAN_TEST = 3
 #: What can be trained, and its name in tables.
 PREDICTORS = {
     "se3": "SE(3) network",
+    "transfer": "fresh decoder",
     "botan": "BOTAN",
     "bapst": "Bapst et al.",
     "perceptron": "perceptron on physical descriptors",
@@ -55,11 +62,17 @@ def _names(*classes: type) -> set[str]:
 
 
 #: Options that only some predictors have.
-_OWN = {"botan": {"node_weight", "pretraining_epochs"}, "ridge": {"angular"}, "se3": {"start"}}
+_OWN = {
+    "botan": {"node_weight", "pretraining_epochs"},
+    "ridge": {"angular"},
+    "se3": {"start"},
+    "transfer": {"start"},
+}
 
 #: All options of each predictor.
 _OPTIONS = {
     "se3": _names(GraphOptions, NetworkOptions, TrainingOptions) | _OWN["se3"],
+    "transfer": _names(TrainingOptions) | _OWN["transfer"],
     "botan": _names(TrainingOptions) | {"structure"} | _OWN["botan"],
     "bapst": _names(TrainingOptions) | {"structure"},
     "perceptron": _names(TrainingOptions) | {"structure"},
@@ -93,7 +106,7 @@ def run(options: argparse.Namespace) -> dict[str, Score]:
 
     print(f"{len(train)} training configurations, {len(test)} test configurations, type A, seed {seed}")
     if isinstance(predictor, NetworkPredictor):
-        start = _start(options.start) if "start" in options else None
+        start = _start(options.start) if options.predictor == "se3" and "start" in options else None
         predictor.fit(train, directory=directory, start=start, progress=progress, devices=options.devices)
     else:
         directory.mkdir(parents=True, exist_ok=True)
@@ -138,7 +151,11 @@ def make_predictor(options: argparse.Namespace) -> NetworkPredictor | RidgePredi
         shown = graph if own.get("angular", True) else {**graph, "angular": ()}
         return RidgePredictor(FeatureOptions(**shown), seed=training.get("seed", 0))
     predictor: NetworkPredictor
-    if name == "perceptron":
+    if name == "transfer":
+        if "start" not in options:
+            raise GlassError("is needed by transfer", field="--start", remedy="Name the trained network")
+        predictor = TransferPredictor(_start(options.start))
+    elif name == "perceptron":
         predictor = PerceptronPredictor(PhysicalOptions(**graph))
     else:
         predictor = InteractionPredictor(name, **graph, **own)
@@ -167,6 +184,8 @@ def label(options: argparse.Namespace) -> str:
     structure = given.get("structure", "thermal" if options.predictor in ("botan", "bapst") else "inherent")
     if options.predictor == "ridge":
         name += "" if given.get("angular", True) else " without bond order"
+    if options.predictor == "transfer":
+        return f"{name} on {Path(given['start']).name}"
     if "start" in given:
         name += " fine-tuned"
     if given.get("node_weight", 1.0) < 1:
@@ -233,7 +252,9 @@ def parser() -> argparse.ArgumentParser:
     of: dict[str, Any] = {"default": argparse.SUPPRESS, "metavar": "X"}
     some.add_argument("--node-weight", type=float, **of, help="botan: share of particles in the loss, 1")
     some.add_argument("--pretraining-epochs", type=int, **of, help="botan: epochs on bonds alone, 0")
-    some.add_argument("--start", **of, help="se3: fine-tune this model, a shipped one or a run, instead")
+    some.add_argument(
+        "--start", **of, help="se3: fine-tune this model, a shipped one or a run; transfer: keep it"
+    )
     some.add_argument(
         "--angular", action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help="ridge: True"
     )

@@ -127,7 +127,12 @@ def test_fine_tuning_by_the_same_command(small_data, tmp_path, capsys):
     models = [SE3Predictor.load(tmp_path / name / "model.pt") for name in ("first", "second")]
     one, other = (model.predict(learnable(0)) for model in models)
     assert abs(one - other).max() < 1e-4
+    third = ["transfer", "--start", first, "--epochs", "2", "--quiet", "--output", str(tmp_path / "third")]
+    assert train.main(third) == 0
+    assert "fresh decoder on first" in load_scores(tmp_path / "third" / "scores.json")
     capsys.readouterr()
+    assert train.main(["transfer", "--quiet"]) == 2
+    assert "--start: is needed by transfer" in capsys.readouterr().err
     assert train.main([*SMALL, "--start", "nonsense", "--output", str(tmp_path / "third")]) == 2
     assert "there is no model 'nonsense'" in capsys.readouterr().err
     assert train.main(["ridge", "--start", first]) == 2

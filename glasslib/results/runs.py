@@ -89,8 +89,11 @@ def _runs() -> dict[str, Run]:
             *(() if cold else ("--epochs", "60")),
             seeds=3 if cold else 1,
         )
+        if data != "kob-andersen-T0.64":
+            for start in ("se3-T0.64", "se3-both-T0.64"):
+                add(data, f"from-{start}", 1, "transfer", "--start", start, seeds=3)
         if cold:
-            add(data, "se3-tuned", 8, "se3", *_TUNED, seeds=3)
+            add(data, "se3-tuned", 8, "se3", *_TUNED)
         else:
             add(data, "se3-both", 25, "se3", *_BOTH)
         # bonds are known where end positions are; with either, 40 epochs of BOTAN's eight configurations

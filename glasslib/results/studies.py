@@ -36,12 +36,14 @@ _EVERYWHERE = tuple(
 _SEVERAL = tuple(
     name
     for name in RUNS
-    if name.startswith(("botan-T0.44/se3-", "botan-T0.44/perceptron-", "botan-T0.44/ridge-radial-seed"))
+    if name.startswith(
+        tuple(f"botan-T0.44/{kind}-" for kind in ("se3-seed", "from", "perceptron", "ridge-radial-seed"))
+    )
 )
 
 
 #: Kinds of predictors whose means are averaged.
-_TOGETHER = (("se3", "ridge"), ("se3", "ridge", "perceptron"))
+_TOGETHER = (("se3", "ridge"), ("se3", "transfer"), ("se3", "transfer", "ridge"))
 
 
 @dataclass(frozen=True)
