@@ -106,8 +106,8 @@ def _runs() -> dict[str, Run]:
         named = ["botan" if t == 0.44 else f"bundled:{t:.2f}" for t in temperatures]
         # BOTAN's sample has one time
         fractions = (1.0,) if 0.44 in temperatures else FRACTIONS
-        arguments = ("se3", "--data", *named, "--fractions", *(f"{f:g}" for f in fractions), "--epochs", "60")
-        runs.append(Run(f"together/{name}-seed0", arguments, 8 * len(temperatures), temperatures))
+        arguments = ("se3", "--data", *named, "--fractions", *(f"{f:g}" for f in fractions), "--epochs", "30")
+        runs.append(Run(f"together/{name}-seed0", arguments, 4 * len(temperatures), temperatures))
     return {run.name: run for run in runs}
 
 
