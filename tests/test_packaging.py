@@ -35,6 +35,7 @@ ROOMS = [
     "training",
     "predictor",
     "interpretation",
+    "companions",
     "train",
     "checkpoints",
     "environment",
