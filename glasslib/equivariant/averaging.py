@@ -41,9 +41,11 @@ class NeighborAverage(nn.Module):
 
     def forward(self, scalars: Tensor) -> Tensor:
         """Scalars ``(n_particles, n)`` to their means ``(n_particles, n)``."""
-        averaged: Tensor = _SymmetricAverage.apply(  # type: ignore[no-untyped-call]
-            scalars, self.weights, self.total
-        )
+        dtype = torch.promote_types(scalars.dtype, self.total.dtype)
+        with torch.autocast(scalars.device.type, enabled=False):  # sparse products know no half precision
+            averaged: Tensor = _SymmetricAverage.apply(  # type: ignore[no-untyped-call]
+                scalars.to(dtype), self.weights, self.total
+            )
         return averaged
 
 

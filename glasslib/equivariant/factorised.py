@@ -48,9 +48,11 @@ class FactorisedConvolution(Convolution):
         if torch.is_grad_enabled():  # then it serves all layers, forward and backward
             for block in around:
                 block.keep_kernel()
-        with torch.autocast(features.device.type, enabled=False):
+        weights = self.scaled_weights()
+        dtype = torch.promote_types(features.dtype, weights[0].dtype)
+        with torch.autocast(features.device.type, enabled=False):  # geometry and sums stay in full precision
             summed: Tensor = _SumNeighborsFirst.apply(  # type: ignore[no-untyped-call]
-                features[:, self.channels_last], around, self._coupling, *self.scaled_weights()
+                features[:, self.channels_last].to(dtype), around, self._coupling, *weights
             )
         return summed[:, self.channels_first] * self.scale
 
