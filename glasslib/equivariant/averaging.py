@@ -60,4 +60,5 @@ class _SymmetricAverage(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         weights, total = ctx.saved_tensors
-        return weights @ (gradients[0] / total), None, None
+        with torch.autocast(total.device.type, enabled=False):
+            return weights @ (gradients[0] / total), None, None
