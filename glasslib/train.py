@@ -39,7 +39,7 @@ from glasslib.predictor import (
 )
 from glasslib.reduced import reduced
 from glasslib.simulate import inherent_structures
-from glasslib.training import TrainingOptions
+from glasslib.training import PRECISIONS, TrainingOptions
 
 #: BOTAN's public test files; any further ones in the cache are left to other studies.
 BOTAN_TEST = 3
@@ -107,7 +107,15 @@ def run(options: argparse.Namespace) -> dict[str, Score]:
     print(f"{len(train)} training configurations, {len(test)} test configurations, type A, seed {seed}")
     if isinstance(predictor, NetworkPredictor):
         start = _start(options.start) if options.predictor == "se3" and "start" in options else None
-        predictor.fit(train, directory=directory, start=start, progress=progress, devices=options.devices)
+        predictor.fit(
+            train,
+            directory=directory,
+            start=start,
+            progress=progress,
+            devices=options.devices,
+            num_nodes=options.nodes,
+            precision=options.precision,
+        )
     else:
         directory.mkdir(parents=True, exist_ok=True)
         predictor.fit(train, progress=progress)
@@ -245,7 +253,9 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--limit", type=int, help="at most so many training configurations of each data set")
     parser.add_argument("--output", help="directory of the run (default: runs/DATA-PREDICTOR-seedN)")
-    parser.add_argument("--devices", type=int, default=1, help="processes or GPUs to train on (default: 1)")
+    parser.add_argument("--devices", type=int, default=1, help="processes or GPUs of a machine (default: 1)")
+    parser.add_argument("--nodes", type=int, default=1, help="machines (default: 1); see docs/training.md")
+    parser.add_argument("--precision", choices=PRECISIONS, default="32-true", help="default: 32-true")
     parser.add_argument("--threads", type=int, help="CPU threads of this process")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     some = parser.add_argument_group("of some predictors only")

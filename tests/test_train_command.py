@@ -74,6 +74,17 @@ def test_plain_graph_networks_by_the_same_command(kind, small_data, tmp_path):
     assert InteractionPredictor.load(tmp_path / "run" / "model.pt").kind == kind
 
 
+def test_half_precision_by_the_same_command(small_data, tmp_path):
+    for precision in ("32-true", "bf16-mixed"):
+        command = [*SMALL, "--precision", precision, "--output", str(tmp_path / precision)]
+        assert train.main(command) == 0
+    single, half = (
+        json.loads((tmp_path / precision / "history.json").read_text())[-1]["loss"]
+        for precision in ("32-true", "bf16-mixed")
+    )
+    assert single != half == pytest.approx(single, rel=0.01)
+
+
 def test_scores_that_are_none_are_named(tmp_path):
     path = tmp_path / "scores.json"
     for content in ("", "[]", '{"a": {}}', '{"a": 1}'):

@@ -24,6 +24,7 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PLOTLY = "application/vnd.plotly.v1+json"
+WIDGET = "application/vnd.jupyter.widget-view+json"
 LARGEST = 2_000_000  # bytes
 
 
@@ -52,7 +53,7 @@ def execute(path: Path, timeout: int) -> NotebookNode:
 
 
 def clean(notebook: NotebookNode) -> None:
-    """Normalise the metadata, drop widget state, times of execution and names of local folders."""
+    """Normalise the metadata; drop widgets with their state, times of execution, names of local folders."""
     notebook.metadata = NotebookNode(
         kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
         language_info={"name": "python"},
@@ -63,7 +64,7 @@ def clean(notebook: NotebookNode) -> None:
         tags = cell.metadata.get("tags")
         cell.metadata = NotebookNode({"tags": tags} if tags else {})
         if cell.cell_type == "code":
-            cell.outputs = merged(cell.outputs)
+            cell.outputs = merged([o for o in cell.outputs if WIDGET not in o.get("data", {})])
         for output in cell.get("outputs", []):
             if "metadata" in output:
                 output.metadata = NotebookNode()

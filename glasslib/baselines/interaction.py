@@ -64,7 +64,8 @@ class InteractionNetwork(nn.Module):
         self.update_nodes = _perceptron(node_inputs * WIDTH)
         self.decode = nn.Sequential(_perceptron(WIDTH), nn.Linear(WIDTH, n_times))
         if kind == "bapst":
-            self.decode_edges = _perceptron(WIDTH)
+            # never asked, and several devices would wait for its gradients
+            self.decode_edges = _perceptron(WIDTH).requires_grad_(False)
         else:
             self.bonds = TargetScale(n_times, N_BOND_KINDS)
         self.targets = TargetScale(n_times)

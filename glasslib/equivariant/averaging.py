@@ -41,9 +41,11 @@ class NeighborAverage(nn.Module):
 
     def forward(self, scalars: Tensor) -> Tensor:
         """Scalars ``(n_particles, n)`` to their means ``(n_particles, n)``."""
-        averaged: Tensor = _SymmetricAverage.apply(  # type: ignore[no-untyped-call]
-            scalars, self.weights, self.total
-        )
+        dtype = torch.promote_types(scalars.dtype, self.total.dtype)
+        with torch.autocast(scalars.device.type, enabled=False):  # sparse products know no half precision
+            averaged: Tensor = _SymmetricAverage.apply(  # type: ignore[no-untyped-call]
+                scalars.to(dtype), self.weights, self.total
+            )
         return averaged
 
 
@@ -58,4 +60,5 @@ class _SymmetricAverage(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         weights, total = ctx.saved_tensors
-        return weights @ (gradients[0] / total), None, None
+        with torch.autocast(total.device.type, enabled=False):
+            return weights @ (gradients[0] / total), None, None

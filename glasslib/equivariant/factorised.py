@@ -48,9 +48,11 @@ class FactorisedConvolution(Convolution):
         if torch.is_grad_enabled():  # then it serves all layers, forward and backward
             for block in around:
                 block.keep_kernel()
-        with torch.autocast(features.device.type, enabled=False):
+        weights = self.scaled_weights()
+        dtype = torch.promote_types(features.dtype, weights[0].dtype)
+        with torch.autocast(features.device.type, enabled=False):  # geometry and sums stay in full precision
             summed: Tensor = _SumNeighborsFirst.apply(  # type: ignore[no-untyped-call]
-                features[:, self.channels_last], around, self._coupling, *self.scaled_weights()
+                features[:, self.channels_last].to(dtype), around, self._coupling, *weights
             )
         return summed[:, self.channels_first] * self.scale
 
@@ -80,16 +82,17 @@ class _SumNeighborsFirst(torch.autograd.Function):
         weights, kept = ctx.saved_tensors[:outputs], list(ctx.saved_tensors[outputs:])
         of_weights = [torch.zeros_like(weight) for weight in weights]
         of_features = gradients[0].new_zeros(ctx.n_particles, sum(coupling.in_widths))
-        for block in ctx.around:
-            of_seen = []
-            pieces = gradients[0][block.centers].split(coupling.out_widths, dim=1)
-            for piece, weight, total in zip(pieces, weights, of_weights, strict=True):
-                seen = kept.pop(0)
-                piece = piece.reshape(*seen.shape[:2], -1)
-                _add_product(total, seen.flatten(0, 1), piece.flatten(0, 1))
-                of_seen.append(piece @ weight.T)
-            of_neighbors = coupling.scatter(of_seen, block)
-            of_features.index_add_(0, block.neighbors.flatten(), of_neighbors.flatten(0, 1))
+        with torch.autocast(of_features.device.type, enabled=False):
+            for block in ctx.around:
+                of_seen = []
+                pieces = gradients[0][block.centers].split(coupling.out_widths, dim=1)
+                for piece, weight, total in zip(pieces, weights, of_weights, strict=True):
+                    seen = kept.pop(0)
+                    piece = piece.reshape(*seen.shape[:2], -1)
+                    _add_product(total, seen.flatten(0, 1), piece.flatten(0, 1))
+                    of_seen.append(piece @ weight.T)
+                of_neighbors = coupling.scatter(of_seen, block)
+                of_features.index_add_(0, block.neighbors.flatten(), of_neighbors.flatten(0, 1))
         return of_features, None, None, *of_weights
 
 

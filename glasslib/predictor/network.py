@@ -88,7 +88,7 @@ class NetworkPredictor(ABC):
         progress :
             Show bars.
         **devices :
-            ``devices`` and ``accelerator`` of :func:`glasslib.training.fit`.
+            ``devices``, ``num_nodes``, ``accelerator`` and ``precision`` of :func:`glasslib.training.fit`.
         """
         self.times = common_times(glasses)
         torch.manual_seed(self.training_options.seed)

@@ -18,8 +18,12 @@ from torch import nn
 from torch_geometric.data import Data
 
 from glasslib.errors import GlassError
+from glasslib.readers.boundary import atomic_write
 from glasslib.training.module import PropensityModule
 from glasslib.training.options import TrainingOptions, split
+
+#: Lightning's names of what can be computed in: single precision, and halves where they serve.
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
 def fit(
@@ -29,7 +33,9 @@ def fit(
     *,
     directory: str | Path,
     devices: int | str = 1,
+    num_nodes: int = 1,
     accelerator: str = "auto",
+    precision: str = "32-true",
     progress: bool = True,
     label: dict[str, Any] | None = None,
 ) -> list[dict[str, float]]:
@@ -51,8 +57,12 @@ def fit(
         How to train.
     directory :
         Gets ``run.json`` (what is being trained), ``last.ckpt``, ``best.ckpt``, ``history.json``.
-    devices, accelerator :
-        As in :class:`lightning.pytorch.Trainer`.
+    devices, num_nodes, accelerator :
+        As in :class:`lightning.pytorch.Trainer`. Every device takes ``batch_size`` configurations a step; so
+        n of them make the steps that one makes with n times the batch (but draw dropout apart). Machines
+        share the directory.
+    precision :
+        One of :data:`PRECISIONS`. Mixed ones leave the convolution and the averages in single precision.
     progress :
         Show a bar.
     label :
@@ -67,8 +77,10 @@ def fit(
     Raises
     ------
     GlassError
-        When the directory holds another run, or there are too few configurations.
+        When the directory holds another run, there are too few configurations, or the precision is unknown.
     """
+    if precision not in PRECISIONS:
+        raise GlassError(f"expected one of {', '.join(PRECISIONS)}, got {precision!r}", field="precision")
     options = options or TrainingOptions()
     directory = Path(directory)
     chosen, held_out = split(len(graphs), options.validation, options.seed)
@@ -105,6 +117,8 @@ def fit(
         trainer = pl.Trainer(
             accelerator=accelerator,
             devices=devices,
+            num_nodes=num_nodes,
+            precision=precision,  # type: ignore[arg-type]
             max_epochs=options.epochs,
             gradient_clip_val=options.clip,
             callbacks=callbacks,
@@ -137,7 +151,8 @@ def _claim(directory: Path, run: dict[str, Any]) -> Path | None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if not card.exists():
-            card.write_text(text)
+            with atomic_write(card) as file:  # other devices may look at the same moment
+                file.write(text.encode())
         elif card.read_text() != text:
             raise GlassError(
                 "holds a run with other options or data",

@@ -149,16 +149,21 @@ class PropensityModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Average over configurations and devices; Lightning's callbacks choose by the result."""
+        n, devices = len(self.validation), self.trainer.world_size
+        # the sampler repeats some where devices do not divide them evenly; each counts once
+        own = self._scores[: len(range(self.trainer.global_rank, n, devices))]
         for name in self._scores[0]:
-            mean = float(np.mean([scores[name] for scores in self._scores]))
-            self.log(f"validation_{name}", mean, prog_bar=name == "r", sync_dist=True)
+            share = sum(scores[name] for scores in own) * devices / n
+            self.log(f"validation_{name}", share, prog_bar=name == "r", sync_dist=True)
         self._scores.clear()
 
     def on_train_epoch_end(self) -> None:
-        """Append to the history."""
+        """Append to the history; the loss is that of all devices."""
         metrics = self.trainer.callback_metrics
-        record: dict[str, float] = {"epoch": self.current_epoch}
-        record["loss"] = float(torch.stack(self._losses).mean()) if self._losses else math.nan
+        record: dict[str, float] = {"epoch": self.current_epoch, "loss": math.nan}
+        if self._losses:
+            loss = torch.stack(self._losses).mean()
+            record["loss"] = float(self.trainer.strategy.reduce(loss, reduce_op="mean"))
         for name in ("validation_loss", "validation_r", "validation_bond_r"):
             if name in metrics:
                 record[name] = float(metrics[name])
