@@ -1,1 +1,1 @@
-"""Methods of the companion studies, one module each: import the module that is wanted."""
+"""Companion studies: what others claim about structure and mobility, put to the test on our data."""

@@ -1,9 +1,4 @@
-"""Hot liquids, the other side of the classifier: Kob-Andersen mixtures at T = 1, which relax in 1.3 LJ time units.
-
-    python -m glasslib.companions.hot_liquids
-
-simulates those that ship, in a few minutes of one core.
-"""
+"""Hot liquids, for the classifier: Kob-Andersen mixtures at T = 1, where tau_alpha is 1.3."""
 
 from __future__ import annotations
 
@@ -35,7 +30,7 @@ def folder() -> Path:
 def hot_liquids(split: str) -> list[Glass]:
     """The liquids that ship, ``"train"`` or ``"test"``, with thermal and inherent positions.
 
-    Positions are rounded to 1/65536 of the box, 2e-4 sigma_AA, a hundredth of the rattling in a cage and less.
+    Positions are rounded to 1/65536 of the box, 2e-4 sigma_AA: far less than the rattling in a cage.
 
     Raises
     ------
@@ -96,7 +91,3 @@ def make(path: Path, numbers: dict[str, int] | None = None, particles: int = 409
         arrays |= {"types": protocol.types, "box": protocol.box, split: np.array(pairs, np.uint16)}
     with atomic_write(path) as file:
         np.savez(file, allow_pickle=False, provenance=np.array(json.dumps(about)), **arrays)
-
-
-if __name__ == "__main__":
-    make(folder() / "liquids.npz")
