@@ -50,8 +50,8 @@ class ClassifierOptions:
 
     kind: str = "se3"
     structure: Structure = "inherent"
-    cluster: int = 32
-    steps: int = 100
+    cluster: int = 128
+    steps: int = 60
     learning_rate: float = 1e-2
     seed: int = 0
 

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 from torch.nn import functional
+from torch_geometric.data import Data
 from tqdm.auto import tqdm
 
 from glasslib.companions.phase_classifier.classifier import ClassifierOptions, PhaseClassifier
@@ -90,7 +91,20 @@ def train(
         optimizer.step()
         schedule.step()
         losses.append(loss.item())
-    return classifier.eval(), losses
+    number = min(len(hot), len(cold))
+    _standardise(classifier.eval(), [data for group in graphs for data, _ in group[:number]])
+    return classifier, losses
+
+
+def _standardise(classifier: PhaseClassifier, graphs: Sequence[Data]) -> None:
+    """Means and spreads of the channels over as many hot as cold configurations, as they are seen from now on.
+
+    Those gathered while it learned are of weights that changed, and of permuted axes.
+    """
+    with torch.no_grad():
+        features = torch.cat([classifier.features(data) for data in graphs])
+    classifier.norm.running_mean = features.mean(0)
+    classifier.norm.running_var = features.var(0)
 
 
 def accuracy(
