@@ -140,19 +140,22 @@ class PhaseClassifier(nn.Module):
         logits: Tensor = self.head(pooled).squeeze(-1)
         return logits
 
-    def activation(self, glass: Glass) -> FloatArray:
+    def activation(self, seen: Glass | Data) -> FloatArray:
         r"""The class activation map ``(n_particles,)``: log-odds :math:`w \cdot h_i + b` of each particle.
 
         Its mean is the log-odds of the configuration, so that nothing is left over: large where the
         structure is liquid-like, small where it is solid-like.
+
+        Parameters
+        ----------
+        seen :
+            A configuration, or its :meth:`graph`, made once for several classifiers.
         """
+        data = self.graph(seen) if isinstance(seen, Glass) else seen
         self.eval()
         with torch.no_grad():
-            per_particle: FloatArray = (
-                self.logits(self.features(self.graph(glass)), torch.arange(len(glass))[:, None])
-                .double()
-                .numpy()
-            )
+            each = self.logits(self.features(data), torch.arange(len(data.types))[:, None])
+        per_particle: FloatArray = each.double().numpy()
         return per_particle
 
 

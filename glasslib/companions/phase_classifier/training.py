@@ -97,7 +97,7 @@ def train(
 
 
 def _standardise(classifier: PhaseClassifier, graphs: Sequence[Data]) -> None:
-    """Means and spreads of the channels over as many hot as cold configurations, as they are seen from now on.
+    """Means and spreads of the channels over as many hot as cold configurations, as seen from now on.
 
     Those gathered while it learned are of weights that changed, and of permuted axes.
     """
