@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,3 +117,8 @@ def test_three_ways_to_another_state_point(small, tmp_path, monkeypatch):
     again = transfer_study.transfer(backbone, tmp_path / "fits", progress=False)
     for name, value in scores.items():
         np.testing.assert_array_equal(value.each, again[name].each)
+
+
+def test_the_table_in_the_readme_is_what_the_files_say():
+    page = Path(__file__).parents[1] / "tools" / "results_page.py"
+    assert subprocess.run([sys.executable, page, "--check"], check=False).returncode == 0
