@@ -86,7 +86,7 @@ def _runs() -> dict[str, Run]:
         add(data, "ridge-radial", 1, "ridge", "--no-angular")
         add(data, "ridge-radial-both", 1, "ridge", "--no-angular", "--structure", "both")
         add(data, "perceptron", 2, "perceptron", seeds=3)
-        add(data, "se3", 14 if cold else 6, "se3", *(() if cold else _FORTY), seeds=3 if cold else 1)
+        add(data, "se3", 14 if cold else 6, "se3", *(() if cold else _FORTY), seeds=2 if cold else 1)
         if cold:
             add(data, "se3-tuned", 8, "se3", *_TUNED)
         else:

@@ -36,10 +36,9 @@ _SEVERAL = tuple(
     name
     for name in RUNS
     if name.startswith(
-        tuple(f"botan-T0.44/{kind}-" for kind in ("se3-seed", "from", "perceptron", "ridge-radial-seed"))
+        tuple(f"botan-T0.44/{kind}" for kind in ("se3-seed", "from-", "perceptron-", "ridge-radial-seed"))
     )
 )
-
 
 #: Kinds of predictors whose means are averaged.
 _TOGETHER = (("se3", "ridge"), ("se3", "transfer"), ("se3", "transfer", "ridge"))
