@@ -37,6 +37,7 @@ ROOMS = [
     "interpretation",
     "train",
     "checkpoints",
+    "order_parameter",
     "environment",
     "plots",
     "predict",
