@@ -39,6 +39,7 @@ ROOMS = [
     "companions",
     "train",
     "checkpoints",
+    "order_parameter",
     "environment",
     "plots",
     "predict",

@@ -100,6 +100,27 @@ def test_slabs_share_out_the_particles(glass, values, axis):
         np.testing.assert_allclose(have[np.lexsort(have.T)], wanted[np.lexsort(wanted.T)])
 
 
+def test_cuts_side_by_side_share_places_and_colours(glass, values):
+    figure = slice_map(glass, {"one": values[0], "two": values[1]}, colour_range=(0.0, 4.0))
+    assert [(trace.xaxis, trace.yaxis) for trace in figure.data] == [("x", "y")] * 2 + [("x2", "y2")] * 2
+    assert [note.text for note in figure.layout.annotations] == ["one", "two"]
+    assert figure.layout.xaxis.domain[1] < figure.layout.xaxis2.domain[0]
+    assert figure.layout.xaxis2.domain[1] == figure.layout.yaxis2.domain[1] == 1
+    assert (figure.layout.coloraxis.cmin, figure.layout.coloraxis.cmax) == (0, 4)
+    for k, row in enumerate(values[:2]):
+        alone = slice_map(glass, row)
+        for frame, single in zip(figure.frames, alone.frames, strict=True):
+            for trace, expected in zip(frame.data[2 * k : 2 * k + 2], single.data, strict=True):
+                assert trace.marker.color == expected.marker.color
+                assert trace.x == expected.x
+                assert trace.y == expected.y
+                assert trace.marker.coloraxis == "coloraxis"
+    size = figure.layout.xaxis.domain[1] * (
+        figure.layout.width - figure.layout.margin.l - figure.layout.margin.r
+    )
+    assert figure.data[0].marker.size == pytest.approx(0.9 * size / 9.0, rel=0.05)  # as wide as the box
+
+
 def test_discs_are_to_scale(glass, values):
     a, b = slice_map(glass, values[0]).data
     assert b.marker.size / a.marker.size == pytest.approx(0.88, abs=0.01)
@@ -128,6 +149,13 @@ def test_curves():
     assert curves({"h": (x, x)}, "x", "n", steps=True).data[0].line.shape == "hvh"
 
 
+def test_error_bars_belong_to_their_line():
+    x = np.array([1.0, 2.0])
+    with_bars, without = curves({"a": (x, x), "b": (x, x)}, "x", "y", errors={"a": 0.1 * x}).data
+    np.testing.assert_allclose(with_bars.error_y.array, [0.1, 0.2])
+    assert without.error_y.array is None
+
+
 def test_a_logarithmic_axis_has_labels_within_a_decade():
     axis = curves({"y": ([1, 2, 3], [0.12, 0.3, 0.6])}, "x", "y", log_y=True).layout.yaxis
     assert {0.2, 0.5} < set(axis.tickvals)
@@ -150,7 +178,10 @@ def test_curves_differ_by_more_than_colour():
         (lambda g: slice_map(g, np.ones(len(g)), thickness=0), "thickness"),
         (lambda g: slice_map(g, np.ones((2, len(g)))), "values"),
         (lambda g: slice_map(g, np.ones(len(g)), structure="frozen"), "structure"),
+        (lambda g: slice_map(g, {}), "values"),
         (lambda g: curves({"bad": ([1, 2], [1])}, "x", "y"), "bad"),
+        (lambda g: curves({"bad": ([1], [1])}, "x", "y", errors={"bad": [1, 2]}), "bad"),
+        (lambda g: curves({"one": ([1], [1])}, "x", "y", errors={"other": [1]}), "other"),
     ],
 )
 def test_says_what_is_wrong(glass, draw, message):

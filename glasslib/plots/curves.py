@@ -25,6 +25,7 @@ def curves(
     log_y: bool = False,
     steps: bool = False,
     dots: Collection[str] = (),
+    errors: Mapping[str, ArrayLike] | None = None,
     marks: Mapping[str, float] | None = None,
     title: str | None = None,
 ) -> go.Figure:
@@ -42,6 +43,8 @@ def curves(
         Draw steps around each x, as for a histogram.
     dots :
         Names of those drawn as dots without a line.
+    errors :
+        Name to half the length ``(n,)`` of a bar through each y, for example its standard error.
     marks :
         Text to x: thin vertical lines.
     title :
@@ -55,13 +58,18 @@ def curves(
     Raises
     ------
     GlassError
-        When x and y of a line differ in shape.
+        When x, y and errors of a line differ in shape, or errors belong to no line.
     """
     figure = go.Figure()
+    bars = {name: np.asarray(each, dtype=float) for name, each in (errors or {}).items()}
+    if unknown := set(bars) - set(lines):
+        raise GlassError(f"there is no line {sorted(unknown)[0]!r}", field="errors")
     for k, (name, (x, y)) in enumerate(lines.items()):
         x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
         if x.ndim != 1 or x.shape != y.shape:
             raise GlassError(f"cannot draw x of shape {x.shape} against y of shape {y.shape}", field=name)
+        if name in bars and bars[name].shape != y.shape:
+            raise GlassError(f"expected errors of shape {y.shape}, got {bars[name].shape}", field=name)
         is_cloud = name in dots
         line = {"width": 2.2, "dash": DASHES[k % len(DASHES)], "shape": "hvh" if steps else "linear"}
         few = not steps and 2 < len(x) <= 12
@@ -71,6 +79,7 @@ def curves(
             name=name,
             mode="markers" if is_cloud else "lines+markers" if few else "lines",
             line=None if is_cloud else line,
+            error_y={"array": digits(bars[name]), "thickness": 1.2, "width": 3} if name in bars else None,
             marker={"size": 4, "opacity": 0.45} if is_cloud else {"size": 7},
         )
     figure.update_layout(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -135,7 +135,7 @@ def glass_3d(
 
 def slice_map(
     glass: Glass,
-    values: ArrayLike,
+    values: ArrayLike | Mapping[str, ArrayLike],
     *,
     name: str = "propensity",
     axis: int = 2,
@@ -151,7 +151,7 @@ def slice_map(
     glass :
         The configuration.
     values : (n_particles,)
-        What the colours show.
+        What the colours show; or several such by their titles, drawn side by side with one colour scale.
     name :
         Of the values, beside the colours.
     axis :
@@ -168,7 +168,7 @@ def slice_map(
     Returns
     -------
     plotly.graph_objects.Figure
-        Traces A and B, as discs to scale; one frame per slab.
+        Traces A and B of each panel, as discs to scale; one frame per slab.
 
     Raises
     ------
@@ -180,52 +180,76 @@ def slice_map(
     if not 0 < thickness <= glass.box[axis]:
         raise GlassError(f"expected 0 < thickness <= {glass.box[axis]:g}, got {thickness}", field="thickness")
     positions = glass.positions_in(structure)
-    values = checked(values, glass)
-    if values.ndim != 1:
-        raise GlassError(f"expected shape ({len(glass)},), got {values.shape}", field="values")
+    panels = values if isinstance(values, Mapping) else {"": values}
+    rows = [checked(each, glass) for each in panels.values()]
+    if not rows or any(row.ndim != 1 for row in rows):
+        raise GlassError(f"expected shape ({len(glass)},) for each panel", field="values")
     n_slabs = int(glass.box[axis] // thickness)
     slab = np.minimum((positions[:, axis] / glass.box[axis] * n_slabs).astype(int), n_slabs - 1)
     across = [k for k in range(3) if k != axis]
-    scale = 480 / float(glass.box[across].max())  # pixels per sigma
+    side, gap = (480, 0) if len(rows) == 1 else (340, 40)
+    scale = side / float(glass.box[across].max())  # pixels per sigma
 
     frames = []
     for k in range(n_slabs):
         middle = (k + 0.5) * glass.box[axis] / n_slabs
         data = []
-        for kind, diameter in zip(TYPE_NAMES, DIAMETERS, strict=True):
-            here = np.flatnonzero((slab == k) & glass.is_type(kind))
-            here = here[np.argsort(positions[here, axis])]  # the nearest is drawn last
-            data.append(
-                go.Scatter(
-                    x=short(positions[here, across[0]], 2),
-                    y=short(positions[here, across[1]], 2),
-                    mode="markers",
-                    name=kind,
-                    hovertemplate=f"{kind}: %{{marker.color:.3f}}<extra></extra>",
-                    marker={
-                        "size": round(0.9 * diameter * scale, 1),
-                        "symbol": "circle" if kind == "A" else "diamond",
-                        "color": short(values[here], 3),
-                        "coloraxis": "coloraxis",
-                        "line": {"width": 0.8, "color": "#222"},
-                    },
+        for panel, row in enumerate(rows, start=1):
+            for kind, diameter in zip(TYPE_NAMES, DIAMETERS, strict=True):
+                here = np.flatnonzero((slab == k) & glass.is_type(kind))
+                here = here[np.argsort(positions[here, axis])]  # the nearest is drawn last
+                data.append(
+                    go.Scatter(
+                        x=short(positions[here, across[0]], 2),
+                        y=short(positions[here, across[1]], 2),
+                        mode="markers",
+                        name=kind,
+                        showlegend=panel == 1 and bool(glass.is_type(kind).any()),
+                        xaxis=f"x{panel}",
+                        yaxis=f"y{panel}",
+                        hovertemplate=f"{kind}: %{{marker.color:.3f}}<extra></extra>",
+                        marker={
+                            "size": round(0.9 * diameter * scale, 1),
+                            "symbol": "circle" if kind == "A" else "diamond",
+                            "color": short(row[here], 3),
+                            "coloraxis": "coloraxis",
+                            "line": {"width": 0.8, "color": "#222"},
+                        },
+                    )
                 )
-            )
-        frames.append(go.Frame(name=f"{middle:.1f}", data=data, traces=[0, 1]))
+        frames.append(go.Frame(name=f"{middle:.1f}", data=data, traces=list(range(len(data)))))
 
     letters = "xyz"
-    sides = [{"title": {"text": letters[k]}, "range": [0, float(glass.box[k])]} for k in across]
     start = n_slabs // 2
+    across_all = len(rows) * side + (len(rows) - 1) * gap
+    width = max(WIDTH, across_all + 70 + 130)
     figure = go.Figure(frames[start].data, frames=frames).update_layout(
         template=TEMPLATE,
         title=title,
-        width=WIDTH,
-        height=480 + (60 if title else 30) + 155,
-        margin={"l": 70, "r": WIDTH - 70 - 480, "t": 60 if title else 30, "b": 155},
-        coloraxis={"colorbar": {"title": {"text": name}, "y": 0.45}, **limits(values, colour_range)},
-        xaxis={**sides[0], "showgrid": False, "mirror": True},
-        yaxis={**sides[1], "showgrid": False, "mirror": True},
+        width=width,
+        height=side + (60 if title else 30) + 155,
+        margin={"l": 70, "r": width - 70 - across_all, "t": 60 if title else 30, "b": 155},
+        coloraxis={"colorbar": {"title": {"text": name}, "y": 0.45}, **limits(np.array(rows), colour_range)},
         legend={"x": 1.02, "y": 1.0},
         sliders=[slider([frame.name for frame in frames], start, f"{letters[axis]} = ")],
     )
+    for panel, text in enumerate(panels, start=1):
+        left = (panel - 1) * (side + gap) / across_all
+        right = left + side / across_all
+        for kind, k, domain in (("xaxis", across[0], [left, right]), ("yaxis", across[1], [0.0, 1.0])):
+            shown = kind == "xaxis" or panel == 1
+            figure.layout[f"{kind}{panel}"] = {
+                "title": {"text": letters[k] if shown else ""},
+                "showticklabels": shown,
+                "range": [0, float(glass.box[k])],
+                "domain": domain,
+                "anchor": f"{'y' if kind == 'xaxis' else 'x'}{panel}",
+                "showgrid": False,
+                "mirror": True,
+            }
+        if text:
+            middle = (left + right) / 2
+            figure.add_annotation(
+                x=middle, y=1.0, xref="paper", yref="paper", yanchor="bottom", text=text, showarrow=False
+            )
     return figure
