@@ -126,7 +126,7 @@ def simulate(
             draws.append(frames)
     return Draws(
         positions=np.array(draws),
-        times=interval * np.arange(n_frames),
+        times=(interval * np.arange(n_frames)).astype(np.float64),
         types=glass.types,
         box=glass.box,
         temperature=glass.temperature,
