@@ -36,6 +36,7 @@ ROOMS = [
     "training",
     "predictor",
     "interpretation",
+    "companions",
     "train",
     "checkpoints",
     "environment",

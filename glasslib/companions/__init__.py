@@ -1,0 +1,1 @@
+"""Companion studies: what others claim about structure and mobility, put to the test on our data."""
