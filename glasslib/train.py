@@ -15,6 +15,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,13 @@ from glasslib.evaluation import Score, ceiling, evaluate, save_scores, table
 from glasslib.features import FeatureOptions, PhysicalOptions
 from glasslib.glass import Glass
 from glasslib.graph import GraphOptions
-from glasslib.predictor import InteractionPredictor, NetworkPredictor, PerceptronPredictor, SE3Predictor
+from glasslib.predictor import (
+    InteractionPredictor,
+    NetworkPredictor,
+    PerceptronPredictor,
+    SE3Predictor,
+    TransferPredictor,
+)
 from glasslib.reduced import reduced
 from glasslib.simulate import inherent_structures
 from glasslib.training import TrainingOptions
@@ -40,6 +47,7 @@ BOTAN_TEST = 3
 #: What can be trained, and its name in tables.
 PREDICTORS = {
     "se3": "SE(3) network",
+    "transfer": "fresh decoder",
     "botan": "BOTAN",
     "bapst": "Bapst et al.",
     "perceptron": "perceptron on physical descriptors",
@@ -54,11 +62,17 @@ def _names(*classes: type) -> set[str]:
 
 
 #: Options that only some predictors have.
-_OWN = {"botan": {"node_weight", "pretraining_epochs"}, "ridge": {"angular"}}
+_OWN = {
+    "botan": {"node_weight", "pretraining_epochs"},
+    "ridge": {"angular"},
+    "se3": {"start"},
+    "transfer": {"start"},
+}
 
 #: All options of each predictor.
 _OPTIONS = {
-    "se3": _names(GraphOptions, NetworkOptions, TrainingOptions),
+    "se3": _names(GraphOptions, NetworkOptions, TrainingOptions) | _OWN["se3"],
+    "transfer": _names(TrainingOptions) | _OWN["transfer"],
     "botan": _names(TrainingOptions) | {"structure"} | _OWN["botan"],
     "bapst": _names(TrainingOptions) | {"structure"},
     "perceptron": _names(TrainingOptions) | {"structure"},
@@ -92,7 +106,8 @@ def run(options: argparse.Namespace) -> dict[str, Score]:
 
     print(f"{len(train)} training configurations, {len(test)} test configurations, type A, seed {seed}")
     if isinstance(predictor, NetworkPredictor):
-        predictor.fit(train, directory=directory, progress=progress, devices=options.devices)
+        start = _start(options.start) if options.predictor == "se3" and "start" in options else None
+        predictor.fit(train, directory=directory, start=start, progress=progress, devices=options.devices)
     else:
         directory.mkdir(parents=True, exist_ok=True)
         predictor.fit(train, progress=progress)
@@ -136,12 +151,31 @@ def make_predictor(options: argparse.Namespace) -> NetworkPredictor | RidgePredi
         shown = graph if own.get("angular", True) else {**graph, "angular": ()}
         return RidgePredictor(FeatureOptions(**shown), seed=training.get("seed", 0))
     predictor: NetworkPredictor
-    if name == "perceptron":
+    if name == "transfer":
+        if "start" not in options:
+            raise GlassError("is needed by transfer", field="--start", remedy="Name the trained network")
+        predictor = TransferPredictor(_start(options.start))
+    elif name == "perceptron":
         predictor = PerceptronPredictor(PhysicalOptions(**graph))
     else:
         predictor = InteractionPredictor(name, **graph, **own)
     predictor.training_options = replace(predictor.training_options, **training)
     return predictor
+
+
+def _start(named: str) -> SE3Predictor:
+    """A trained network, by the name of a shipped one, its path, or the directory of its run."""
+    path = Path(named)
+    if path.is_dir():
+        path /= "model.pt"
+    shipped = Path(str(package_files("glasslib"))) / "bundled" / "checkpoints" / f"{named}.pt"
+    if not path.exists() and not shipped.exists():
+        raise GlassError(
+            f"there is no model {named!r}",
+            field="--start",
+            remedy="Name a run's directory, a .pt file, or one of python -m glasslib.checkpoints list",
+        )
+    return SE3Predictor.load(path if path.exists() else shipped)
 
 
 def label(options: argparse.Namespace) -> str:
@@ -150,6 +184,10 @@ def label(options: argparse.Namespace) -> str:
     structure = given.get("structure", "thermal" if options.predictor in ("botan", "bapst") else "inherent")
     if options.predictor == "ridge":
         name += "" if given.get("angular", True) else " without bond order"
+    if options.predictor == "transfer":
+        return f"{name} on {Path(given['start']).name}"
+    if "start" in given:
+        name += " fine-tuned"
     if given.get("node_weight", 1.0) < 1:
         name += " with bonds"
     return f"{name}, {structure}"
@@ -214,6 +252,9 @@ def parser() -> argparse.ArgumentParser:
     of: dict[str, Any] = {"default": argparse.SUPPRESS, "metavar": "X"}
     some.add_argument("--node-weight", type=float, **of, help="botan: share of particles in the loss, 1")
     some.add_argument("--pretraining-epochs", type=int, **of, help="botan: epochs on bonds alone, 0")
+    some.add_argument(
+        "--start", **of, help="se3: fine-tune this model, a shipped one or a run; transfer: keep it"
+    )
     some.add_argument(
         "--angular", action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help="ridge: True"
     )

@@ -8,7 +8,7 @@ import shlex
 import numpy as np
 import pytest
 
-from glasslib import checkpoints, train
+from glasslib import train
 from glasslib.evaluation import Score, evaluate, load_scores
 from glasslib.predictor import SE3Predictor
 from glasslib.results import RUNS, Run, __main__, folder, studies
@@ -108,7 +108,7 @@ def test_three_ways_to_another_state_point(small, tmp_path, monkeypatch):
     monkeypatch.setattr(transfer_study, "STEPS", {"fine-tuned": 4, "from scratch": 4})
     (run, _) = studies.RUNS.values()
     run.make(tmp_path / "runs", progress=False)
-    backbone = checkpoints.load(tmp_path / "runs" / run.name)
+    backbone = tmp_path / "runs" / run.name
     scores = transfer_study.transfer(backbone, tmp_path / "fits", progress=False)
     assert len(scores) == 3 * 3  # one draw of all four
     again = transfer_study.transfer(backbone, tmp_path / "fits", progress=False)

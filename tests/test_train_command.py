@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from glasslib import GlassError, train
@@ -116,3 +117,45 @@ def test_run_raises_for_callers_from_python(tmp_path):
     options = train.parser().parse_args(["--data", "nothing", "--output", str(tmp_path)])
     with pytest.raises(GlassError):
         train.run(options)
+
+
+def test_fine_tuning_by_the_same_command(small_data, tmp_path, capsys):
+    first, second = (str(tmp_path / name) for name in ("first", "second"))
+    assert train.main([*SMALL, "--output", first]) == 0
+    assert train.main([*SMALL, "--start", first, "--learning-rate", "1e-9", "--output", second]) == 0
+    assert "SE(3) network fine-tuned, inherent" in load_scores(tmp_path / "second" / "scores.json")
+    models = [SE3Predictor.load(tmp_path / name / "model.pt") for name in ("first", "second")]
+    one, other = (model.predict(learnable(0)) for model in models)
+    assert abs(one - other).max() < 1e-4
+    third = ["transfer", "--start", first, "--epochs", "2", "--quiet", "--output", str(tmp_path / "third")]
+    assert train.main(third) == 0
+    assert "fresh decoder on first" in load_scores(tmp_path / "third" / "scores.json")
+    capsys.readouterr()
+    assert train.main(["transfer", "--quiet"]) == 2
+    assert "--start: is needed by transfer" in capsys.readouterr().err
+    assert train.main([*SMALL, "--start", "nonsense", "--output", str(tmp_path / "third")]) == 2
+    assert "there is no model 'nonsense'" in capsys.readouterr().err
+    assert train.main(["ridge", "--start", first]) == 2
+    assert "--start does not apply to ridge" in capsys.readouterr().err
+
+
+def test_several_data_sets_in_reduced_units(tmp_path, monkeypatch):
+    asked = []
+
+    def load(name, split, temperature, limit, progress):
+        asked.append((name, split, temperature))
+        times = {0.64: [1.65, 16.5], 0.5: [21.7, 217.0]}[temperature]
+        seeds = range(2) if split == "train" else range(10, 11)
+        glasses = [learnable(seed) for seed in seeds]
+        twice = [np.concatenate([glass.propensity] * 2) for glass in glasses]
+        return [
+            glass.replace(temperature=temperature, times=times, propensity=both)
+            for glass, both in zip(glasses, twice, strict=True)
+        ]
+
+    monkeypatch.setattr(train, "load", load)
+    data = ["--data", "bundled:0.64", "mine:0.5", "--fractions", "0.1", "1"]
+    assert train.main([*SMALL, *data, "--output", str(tmp_path / "run")]) == 0
+    assert asked == [(n, s, t) for s in ("train", "test") for n, t in (("bundled", 0.64), ("mine", 0.5))]
+    np.testing.assert_allclose(SE3Predictor.load(tmp_path / "run" / "model.pt").times, [0.1, 1.0])
+    assert train.main([*SMALL, "--data", "bundled:cold"]) == 2

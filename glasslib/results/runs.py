@@ -89,7 +89,12 @@ def _runs() -> dict[str, Run]:
             *(() if cold else ("--epochs", "60")),
             seeds=3 if cold else 1,
         )
-        if not cold:
+        if data != "kob-andersen-T0.64":
+            for start in ("se3-T0.64", "se3-both-T0.64"):
+                add(data, f"from-{start}", 1, "transfer", "--start", start, seeds=3)
+        if cold:
+            add(data, "se3-tuned", 8, "se3", *_TUNED)
+        else:
             add(data, "se3-both", 25, "se3", *_BOTH)
         # bonds are known where end positions are; with either, 40 epochs of BOTAN's eight configurations
         bonds = ("30", "--node-weight", "0.4", "--pretraining-epochs", "10") if cold else ("20",)
@@ -101,8 +106,8 @@ def _runs() -> dict[str, Run]:
         named = ["botan" if t == 0.44 else f"bundled:{t:.2f}" for t in temperatures]
         # BOTAN's sample has one time
         fractions = (1.0,) if 0.44 in temperatures else FRACTIONS
-        arguments = ("se3", "--data", *named, "--fractions", *(f"{f:g}" for f in fractions), "--epochs", "60")
-        runs.append(Run(f"together/{name}-seed0", arguments, 8 * len(temperatures), temperatures))
+        arguments = ("se3", "--data", *named, "--fractions", *(f"{f:g}" for f in fractions), "--epochs", "30")
+        runs.append(Run(f"together/{name}-seed0", arguments, 4 * len(temperatures), temperatures))
     return {run.name: run for run in runs}
 
 
@@ -120,6 +125,9 @@ _TOGETHER = {
     "without-0.64": (0.56, 0.44),
     "all": (0.64, 0.56, 0.44),
 }
+
+#: From the hot liquid's network, more gently.
+_TUNED = ("--start", "se3-T0.64", "--epochs", "40", "--learning-rate", "2e-3")
 
 _BOTH = ("--structure", "both", "--n-thermal-layers", "1", "--epochs", "50", "--patience", "50")
 

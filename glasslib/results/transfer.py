@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from glasslib import train
+from glasslib import checkpoints, train
 from glasslib.evaluation import Score, evaluate
 from glasslib.glass import Glass
 from glasslib.predictor import NetworkPredictor, SE3Predictor, TransferPredictor
@@ -21,7 +21,7 @@ SIZES, DRAWS = (1, 3, 10), 2
 STEPS = {"fine-tuned": 120, "from scratch": 240}
 
 
-def transfer(backbone: SE3Predictor, folder: Path, progress: bool) -> dict[str, Score]:
+def transfer(checkpoint: str | Path, folder: Path, progress: bool) -> dict[str, Score]:
     """Three ways from a hot liquid to BOTAN's cold one, by the number of its configurations.
 
     Frozen: a fresh decoder on what the network knows already. Fine-tuned: all weights go on learning. From
@@ -29,13 +29,15 @@ def transfer(backbone: SE3Predictor, folder: Path, progress: bool) -> dict[str, 
 
     Parameters
     ----------
-    backbone :
-        Trained at T = 0.64.
+    checkpoint :
+        An SE(3) network trained at T = 0.64, by name or path.
     folder :
         Gets the checkpoints of every fit; what is there is not done again.
     progress :
         Show bars.
     """
+    backbone = checkpoints.load(checkpoint)
+    assert isinstance(backbone, SE3Predictor)
     glasses, tests = (train.load("botan", split, None, None, progress) for split in ("train", "test"))
     scores = {}
     fits = [(n, draw) for draw in range(DRAWS) for n in SIZES if n < len(glasses) or draw == 0]

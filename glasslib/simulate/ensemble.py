@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -67,22 +67,15 @@ def isoconfigurational_ensemble(
     vector, temperatures, kept = np.zeros((p.particles, 3)), [], []
     near_tau = int(np.abs(np.log(np.array(p.times) / p.tau)).argmin())
     first_half = p.replicas // 2
-    for replica in range(p.replicas):
-        liquid.place(start, p.velocities(_REPLICA, index, replica))
-        liquid.thermostat(p.temperature, p.temperature, p.damping)
-        for k, interval in enumerate(np.diff(p.times, prepend=0.0)):
-            steps = int(np.ceil(interval / p.timestep - 1e-9))
-            for done in liquid.advance(steps, interval / steps):
-                progress(done * interval / steps)
-            there = liquid.unwrapped()
-            moved[int(replica >= first_half), k] += np.linalg.norm(there - start, axis=1)
-            broken[k] += measure.broken_bonds(bonds, there, p.box)
-            if k == near_tau:
-                vector += there - start
-            if k >= len(p.times) - TEMPERATURE_TIMES:
-                temperatures.append(measure.configurational_temperature(there, p.types, p.box))
-            if keep_end_positions:
-                kept.append(there)
+    for replica, k, there in end_points(liquid, p, start, index, progress=progress):
+        moved[int(replica >= first_half), k] += np.linalg.norm(there - start, axis=1)
+        broken[k] += measure.broken_bonds(bonds, there, p.box)
+        if k == near_tau:
+            vector += there - start
+        if k >= len(p.times) - TEMPERATURE_TIMES:
+            temperatures.append(measure.configurational_temperature(there, p.types, p.box))
+        if keep_end_positions:
+            kept.append(there)
     inherent = minimised(liquid, start)
     configurational = float(np.mean(temperatures))
     shift = measure.timestep_shift(start, p.types, p.box, p.timestep)
@@ -114,6 +107,40 @@ def isoconfigurational_ensemble(
             }
         },
     )
+
+
+def end_points(
+    liquid: Liquid,
+    protocol: Protocol,
+    start: FloatArray,
+    index: int,
+    *,
+    velocities_at: float | None = None,
+    progress: Callable[[float], object] = lambda _: None,
+) -> Iterator[tuple[int, int, FloatArray]]:
+    """Run replica after replica; parameters as in :func:`isoconfigurational_ensemble`.
+
+    Parameters
+    ----------
+    velocities_at :
+        Temperature of the initial velocities, if not that of the protocol.
+
+    Yields
+    ------
+    replica, time : int
+        Their indices; all times of a replica come before the next replica.
+    positions : (n_particles, 3)
+        At that time, unwrapped, continuous with ``start``.
+    """
+    p = protocol
+    for replica in range(p.replicas):
+        liquid.place(start, p.velocities(_REPLICA, index, replica, temperature=velocities_at))
+        liquid.thermostat(p.temperature, p.temperature, p.damping)
+        for k, interval in enumerate(np.diff(p.times, prepend=0.0)):
+            steps = int(np.ceil(interval / p.timestep - 1e-9))
+            for done in liquid.advance(steps, interval / steps):
+                progress(done * interval / steps)
+            yield replica, k, liquid.unwrapped()
 
 
 def _by_time(kept: list[FloatArray], p: Protocol) -> Any:

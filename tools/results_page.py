@@ -1,0 +1,131 @@
+"""Write the table and the figure of results in README.md from the files of scores in the package.
+
+    python tools/results_page.py           # rewrite README.md and docs/results.png
+    python tools/results_page.py --check   # only say whether the table is as the files say
+
+The figure needs kaleido and a Chrome or Chromium, as tools/rebuild_notebooks.py does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from glasslib.evaluation import load_scores
+from glasslib.plots import TEMPLATE
+from glasslib.results import folder
+
+ROOT = Path(__file__).resolve().parent.parent
+START, END = "<!-- results -->", "<!-- end of results -->"
+
+#: Columns of the table: folder of scores, time, heading.
+COLUMNS = (
+    ("botan-T0.44", 4120.0, "T = 0.44, τα"),
+    ("kob-andersen-T0.56", 52.0, "T = 0.56, τα"),
+    ("kob-andersen-T0.64", 16.5, "T = 0.64, τα"),
+    ("kob-andersen-T0.64", 0.1, "T = 0.64, t = 0.1"),
+)
+LAST = ("energy alone", "ceiling")
+
+
+def each_seed(data: str, time: float) -> dict[str, list[float]]:
+    """r(mean) of every run on some data at one of its times, by predictor."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for path in sorted((folder() / data).glob("*.json")):
+        for name, score in load_scores(path).items():
+            rows = np.flatnonzero(np.isclose(score.times, time))
+            if len(rows) and (name not in LAST or not found[name]):  # these are the same in every file
+                found[name].append(float(score.mean[rows[0]]))
+    return {name: values for name, values in found.items() if name != "constant"}
+
+
+def told(values: list[float]) -> str:
+    """Mean and, of several seeds, standard deviation and number."""
+    if not values:
+        return ""
+    spread = f" ± {np.std(values, ddof=1):.3f} ({len(values)})" if len(values) > 1 else ""
+    return f"{np.mean(values):.3f}{spread}"
+
+
+def table() -> str:
+    """Markdown: predictors, best first, and the data they were trained and tested on."""
+    columns = [each_seed(data, time) for data, time, _ in COLUMNS]
+    shown = [k for k, column in enumerate(columns) if column]
+    names = {name for column in columns for name in column}
+
+    def order(name: str) -> tuple[bool, float]:
+        return name in LAST, -max(np.mean(columns[k][name]) for k in shown if name in columns[k])
+
+    lines = [f"| r(mean) | {' | '.join(COLUMNS[k][2] for k in shown)} |", "|---" * (len(shown) + 1) + "|"]
+    for name in sorted(names, key=order):
+        lines.append(f"| {name} | {' | '.join(told(columns[k].get(name, [])) for k in shown)} |")
+    return "\n".join(lines)
+
+
+def figure() -> go.Figure:
+    """r by time in our own hot liquid; and at tau_alpha of BOTAN's cold one."""
+    panels = make_subplots(1, 2, column_widths=[0.55, 0.45], horizontal_spacing=0.32)
+    panels.update_layout(
+        template=TEMPLATE, width=1100, height=430, margin={"l": 60, "r": 20, "t": 30, "b": 60}
+    )
+    paths = sorted((folder() / "kob-andersen-T0.64").glob("*-seed0.json"))
+    drawn: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for path in paths:
+        drawn |= {name: (score.times, score.mean) for name, score in load_scores(path).items()}
+    for name, (times, r) in drawn.items():
+        if name not in ("constant", "energy alone"):
+            line = {"dash": "dot", "color": "#555"} if name == "ceiling" else {}
+            panels.add_scatter(x=times, y=r, name=name, mode="lines+markers", line=line, row=1, col=1)
+    bars = each_seed("botan-T0.44", 4120.0)
+    ranked = sorted(bars, key=lambda name: float(np.mean(bars[name])))
+    panels.add_bar(
+        x=[np.mean(bars[name]) for name in ranked],
+        y=ranked,
+        error_x={"type": "data", "array": [np.std(bars[name]) for name in ranked]},
+        orientation="h",
+        showlegend=False,
+        marker={"color": "#0072b2"},
+        row=1,
+        col=2,
+    )
+    panels.update_xaxes(type="log", title="t, T = 0.64 (τ<sub>α</sub> = 16.5)", row=1, col=1)
+    panels.update_xaxes(title="r(mean) at τ<sub>α</sub>, T = 0.44", row=1, col=2)
+    panels.update_yaxes(title="r(mean)", row=1, col=1)
+    panels.update_layout(legend={"orientation": "h", "y": -0.25, "font": {"size": 10}}, height=560)
+    return panels
+
+
+def pieces(text: str) -> Iterator[str]:
+    """README before, between and after the marks."""
+    before, mark, rest = text.partition(START)
+    between, end, after = rest.partition(END)
+    if not (mark and end):
+        sys.exit(f"README.md holds no {START} ... {END}")
+    yield from (before, between, after)
+
+
+def main() -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true")
+    readme = ROOT / "README.md"
+    before, between, after = pieces(readme.read_text(encoding="utf-8"))
+    new = f"\n{table()}\n"
+    if parser.parse_args().check:
+        return 0 if between == new else 1
+    readme.write_text(f"{before}{START}{new}{END}{after}", encoding="utf-8")
+    figure().write_image(ROOT / "docs" / "results.png", scale=2)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
