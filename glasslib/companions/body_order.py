@@ -27,14 +27,14 @@ class Extremes(NamedTuple):
 
     Attributes
     ----------
-    index : (n,)
-        The particles: inactive ones first.
-    sign : (n,)
+    particles : (n,)
+        Their indices: inactive ones first.
+    signs : (n,)
         -1 for inactive, +1 for active.
     """
 
-    index: NDArray[np.int64]
-    sign: FloatArray
+    particles: NDArray[np.int64]
+    signs: FloatArray
 
 
 def extremes(values: ArrayLike, fraction: float) -> Extremes:
@@ -65,7 +65,9 @@ def extremes(values: ArrayLike, fraction: float) -> Extremes:
     return Extremes(np.concatenate([order[:n], order[-n:]]), np.repeat([-1.0, 1.0], n))
 
 
-def separate(fitted: Sequence[Part], aside: Sequence[Part], alphas: Sequence[float] = ALPHAS) -> LinearFit:
+def discriminant(
+    fitted: Sequence[Part], aside: Sequence[Part], alphas: Sequence[float] = ALPHAS
+) -> LinearFit:
     r"""A linear classifier by least squares: ridge regression of the signs -1 and +1.
 
     With as many of either class, this is Fisher's discriminant: its weights are :math:`S^{-1}(m_+ - m_-)` up
@@ -111,9 +113,9 @@ def accuracy(scores: ArrayLike, chosen: Extremes) -> float:
         Its result.
     """
     scores = np.asarray(scores, dtype=float)
-    if scores.ndim != 1 or len(scores) <= chosen.index.max():
+    if scores.ndim != 1 or len(scores) <= chosen.particles.max():
         raise GlassError(f"expected one for each particle, got shape {scores.shape}", field="scores")
-    return float((np.sign(scores[chosen.index] - np.median(scores)) == chosen.sign).mean())
+    return float((np.sign(scores[chosen.particles] - np.median(scores)) == chosen.signs).mean())
 
 
 def pair_weights(fit: LinearFit, shells: Sequence[Shells], r: ArrayLike) -> FloatArray:

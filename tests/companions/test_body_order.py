@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from glasslib import GlassError
-from glasslib.companions.body_order import Extremes, accuracy, extremes, pair_weights, separate
+from glasslib.companions.body_order import Extremes, accuracy, discriminant, extremes, pair_weights
 from glasslib.features import Shells, radial_densities
 from glasslib.linear import Part
 from glasslib.neighbors import neighbor_pairs
@@ -52,7 +52,7 @@ def test_fractions_are_checked(fraction):
 def test_the_weights_are_fishers():
     """S^-1 (m+ - m-), worked out from the classes, points the same way where the penalty is small."""
     parts = [clouds(200, seed) for seed in range(4)]
-    fit = separate(parts[:3], parts[3:], alphas=[1e-9])
+    fit = discriminant(parts[:3], parts[3:], alphas=[1e-9])
     x, sign = np.concatenate([p.x for p in parts]), np.concatenate([p.y[:, 0] for p in parts])
     groups = [x[sign > 0], x[sign < 0]]
     within = sum(np.cov(group.T, bias=True) for group in groups)
@@ -71,10 +71,10 @@ def test_the_penalty_is_chosen_on_what_was_set_aside():
         x[:, 0] += sign
         parts.append(Part(x, sign[:, None]))
     tried = (1e-6, 1e-3, 1.0, 1e3)
-    chosen = separate(parts[:2], parts[2:3], alphas=tried)
+    chosen = discriminant(parts[:2], parts[2:3], alphas=tried)
     assert chosen.alphas[0] >= 1.0
     tests = [
-        np.mean(np.sign(separate(parts[:2], parts[2:3], alphas=[a]).predict(parts[3].x)) == parts[3].y)
+        np.mean(np.sign(discriminant(parts[:2], parts[2:3], alphas=[a]).predict(parts[3].x)) == parts[3].y)
         for a in tried
     ]
     assert tests[tried.index(chosen.alphas[0])] > tests[0] + 0.02
@@ -91,7 +91,7 @@ def test_the_penalty_is_chosen_on_what_was_set_aside():
 )
 def test_parts_are_checked(fitted, aside):
     with pytest.raises(GlassError, match="expected"):
-        separate(fitted, aside)
+        discriminant(fitted, aside)
 
 
 def test_accuracy_counts_from_the_median():
@@ -112,7 +112,7 @@ def test_a_two_body_classifier_is_a_sum_over_neighbours(glass):
     x = radial_densities(glass.positions, glass.types, glass.box, shells).reshape(len(glass), -1)
     x = x.astype(float)
     sign = np.where(np.arange(len(glass)) % 2, 1.0, -1.0)[:, None]
-    fit = separate([Part(x[:60], sign[:60])], [Part(x[60:], sign[60:])])
+    fit = discriminant([Part(x[:60], sign[:60])], [Part(x[60:], sign[60:])])
     (j, i), vectors = neighbor_pairs(glass.positions, glass.box, shells[0].cutoff)
     u = pair_weights(fit, shells, np.linalg.norm(vectors, axis=1))[glass.types[j], np.arange(len(i))]
     found = np.bincount(i, u, len(glass))

@@ -37,7 +37,10 @@ def quenched() -> Glass:
 
 @pytest.fixture(scope="module")
 def run(quenched) -> Sheared:
-    return shear(quenched, 0.02, progress=False)
+    steps: list[float] = []
+    found = shear(quenched, 0.02, progress=steps.append)
+    assert steps == [1] * 11
+    return found
 
 
 def in_numpy(positions, cell) -> tuple[float, np.ndarray, np.ndarray]:
@@ -81,7 +84,7 @@ def test_the_box_is_sheared_and_the_particles_follow(run):
 
 def test_work_is_energy_where_nothing_breaks(quenched):
     """The integral of stress over strain, and the gain of energy, of two independent outputs."""
-    smooth = shear(quenched, 0.002, step=5e-4, progress=False)
+    smooth = shear(quenched, 0.002, step=5e-4)
     work = BOX.prod() * np.trapezoid(smooth.stresses, smooth.strains)
     gain = N * (smooth.energies[-1] - smooth.energies[0])
     assert work == pytest.approx(gain, rel=2e-3)
@@ -94,7 +97,7 @@ def test_axes_can_change_places(quenched, run):
     exchanged = quenched.replace(inherent_positions=quenched.inherent_positions[:, [0, 2, 1]])
     mirrored = quenched.replace(inherent_positions=quenched.inherent_positions * [-1, 1, 1])
     for other, plane, strain, sign in ((exchanged, "xz", 0.01, 1), (mirrored, "xy", -0.01, -1)):
-        again = shear(other, strain, plane=plane, progress=False)
+        again = shear(other, strain, plane=plane)
         np.testing.assert_allclose(sign * again.stresses, run.stresses[:6], atol=1e-5)
         np.testing.assert_allclose(again.d2min(strain), run.d2min(0.01), rtol=1e-3, atol=1e-8)
 
@@ -123,7 +126,7 @@ def test_d2min_of_a_run(run):
     ],
 )
 def test_bad_arguments(quenched, changes, message):
-    arguments = {"max_strain": 0.01, "progress": False, **changes}
+    arguments = {"max_strain": 0.01, **changes}
     with pytest.raises(GlassError, match=message) as caught:
         shear(quenched, **arguments)
     assert "\n" not in str(caught.value)
@@ -187,7 +190,7 @@ def test_a_damaged_file_is_refused(tmp_path):
 
 
 def test_what_is_stored_comes_back(quenched, tmp_path):
-    found = rearrangements(quenched, [0.002, 0.004], planes=["yz"], progress=False)
+    found = rearrangements(quenched, [0.002, 0.004], planes=["yz"])
     save(found, tmp_path / "one.npz")
     again = load(tmp_path / "one.npz")
     np.testing.assert_allclose(again.d2min, found.d2min, rtol=6e-3)

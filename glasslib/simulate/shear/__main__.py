@@ -17,7 +17,7 @@ from glasslib.errors import GlassError
 from glasslib.readers import load
 from glasslib.simulate.inherent import inherent_structure
 from glasslib.simulate.production import git_commit
-from glasslib.simulate.shear.quasistatic import PLANES, STEP
+from glasslib.simulate.shear.quasistatic import PLANES, STEP, n_steps
 from glasslib.simulate.shear.rearrangements import rearrangements, save
 from glasslib.simulate.storage import make_folder, remove_unfinished
 
@@ -57,7 +57,11 @@ def _one(path: Path, target: Path, options: argparse.Namespace, arguments: list[
     glass = load(path)
     if glass.inherent_positions is None:
         glass = inherent_structure(glass)
-    found = rearrangements(glass, options.strains, planes=options.planes, step=options.step)
+    steps = len(options.planes) * (n_steps(options.strains[-1], options.step) + 1)
+    with tqdm(desc=path.name, total=steps, unit=" steps", disable=None) as bar:
+        found = rearrangements(
+            glass, options.strains, planes=options.planes, step=options.step, progress=bar.update
+        )
     made = {
         "configuration": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from glasslib.errors import GlassError
 from glasslib.glass import FloatArray, Glass
@@ -66,7 +66,12 @@ class Sheared:
 
 
 def shear(
-    glass: Glass, max_strain: float, *, plane: str = "xy", step: float = STEP, progress: bool = True
+    glass: Glass,
+    max_strain: float,
+    *,
+    plane: str = "xy",
+    step: float = STEP,
+    progress: Callable[[float], object] = lambda _: None,
 ) -> Sheared:
     """Shear the inherent structure without heat, and infinitely slowly.
 
@@ -84,7 +89,7 @@ def shear(
     step :
         Strain of a step.
     progress :
-        Show a bar.
+        Called with 1 after each minimisation, of which there is one more than steps.
 
     Returns
     -------
@@ -101,14 +106,16 @@ def shear(
     ----------
     Maloney and Lemaitre, Phys. Rev. E 74, 016118 (2006).
     """
-    n_steps = _checked(max_strain, plane, step)
+    if plane not in PLANES:
+        raise GlassError(f"expected one of {', '.join(PLANES)}, got {plane!r}", field="plane")
+    n = n_steps(max_strain, step)
     start = glass.require("inherent_positions")
     potential.require_box(glass.box, source=glass.source)
     rows = []
     with instance() as lmp:
         liquid = Liquid(lmp, glass.types, glass.box)
         liquid.place(start)
-        for k in tqdm(range(n_steps + 1), f"shear {plane}", disable=not progress):
+        for k in range(n + 1):
             if k > 0:
                 liquid.shear(plane, float(np.copysign(step, max_strain)))
             liquid.minimise(FORCE_TOLERANCE, MAX_STEPS)
@@ -116,20 +123,19 @@ def shear(
             if left > FORCE_LIMIT:
                 raise GlassError(f"a force of {left:.2g} is left at step {k}", source=glass.source)
             rows.append((liquid.stress(plane), liquid.potential_energy(), liquid.unwrapped(), liquid.cell()))
+            progress(1)
     stresses, energies, positions, cells = (np.array(column) for column in zip(*rows, strict=True))
-    strains = np.linspace(0, max_strain, n_steps + 1)
+    strains = np.linspace(0, max_strain, n + 1)
     return Sheared(plane, strains, stresses, energies, positions, cells)
 
 
-def _checked(max_strain: float, plane: str, step: float) -> int:
-    """The number of steps."""
-    if plane not in PLANES:
-        raise GlassError(f"expected one of {', '.join(PLANES)}, got {plane!r}", field="plane")
+def n_steps(max_strain: float, step: float) -> int:
+    """How many steps lead to a strain; GlassError unless it is a multiple of the step."""
     if not 0 < step <= 0.1:
         raise GlassError(f"expected a strain between 0 and 0.1, got {step}", field="step")
     if not 0 < abs(max_strain) <= 0.5:
         raise GlassError(f"expected a strain of up to 0.5, not 0, got {max_strain}", field="max_strain")
-    n_steps = round(abs(max_strain) / step)
-    if n_steps < 1 or abs(n_steps * step - abs(max_strain)) > 1e-9:
+    n = round(abs(max_strain) / step)
+    if n < 1 or abs(n * step - abs(max_strain)) > 1e-9:
         raise GlassError(f"expected a multiple of the step {step:g}, got {max_strain:g}", field="max_strain")
-    return n_steps
+    return n

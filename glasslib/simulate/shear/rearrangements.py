@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -68,7 +68,7 @@ def rearrangements(
     *,
     planes: Sequence[str] = PLANES,
     step: float = STEP,
-    progress: bool = True,
+    progress: Callable[[float], object] = lambda _: None,
 ) -> Rearrangements:
     """Shear a configuration in each plane up to the largest strain; D2min at each.
 
