@@ -153,11 +153,29 @@ class Liquid:
             ["min_style cg", f"minimize 0 {force_tolerance:.17g} {max_steps} {10 * max_steps}"]
         )
 
+    def shear(self, plane: str, strain: float) -> None:
+        """Shear box and particles affinely, by so much more: x_a += strain * x_b for ``plane`` "ab"."""
+        if not int(self.lmp.extract_setting("triclinic")):
+            self.lmp.command("change_box all triclinic")
+        tilt = strain * self.box["xyz".index(plane[1])]
+        self.lmp.command(f"change_box all {plane} delta {tilt:.17g} remap units box")
+
+    def cell(self) -> FloatArray:
+        """Edges of the box as rows ``(3, 3)``; diagonal unless it was sheared."""
+        low, high, xy, yz, xz, *_ = self.lmp.extract_box()
+        cell = np.diag(np.subtract(high, low))
+        cell[1, 0], cell[2, 0], cell[2, 1] = xy, xz, yz
+        return cell
+
+    def stress(self, plane: str) -> float:
+        """Shear stress of the last step, in epsilon/sigma^3: minus that component of the pressure tensor."""
+        return -float(self.lmp.get_thermo(f"p{plane}"))
+
     def unwrapped(self) -> FloatArray:
         """Positions ``(n_particles, 3)``, continuous with those given to :meth:`place`."""
         x = np.array(self.lmp.gather_atoms("x", 1, 3), dtype=float).reshape(-1, 3)
         image = np.array(self.lmp.gather_atoms("image", 0, 3), dtype=float).reshape(-1, 3)
-        there: FloatArray = x + image * self.box + self._offset
+        there: FloatArray = x + image @ self.cell() + self._offset
         return there
 
     def velocities(self) -> FloatArray:

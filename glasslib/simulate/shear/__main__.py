@@ -1,0 +1,99 @@
+"""``python -m glasslib.simulate.shear``: shear configurations, and keep what rearranged."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shlex
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+from tqdm.auto import tqdm
+
+from glasslib.errors import GlassError
+from glasslib.readers import load
+from glasslib.simulate.inherent import inherent_structure
+from glasslib.simulate.production import git_commit
+from glasslib.simulate.shear.quasistatic import PLANES, STEP, n_steps
+from glasslib.simulate.shear.rearrangements import rearrangements, save
+from glasslib.simulate.storage import make_folder, remove_unfinished
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(arguments)
+    try:
+        targets = _targets(options.files, options.out)
+        make_folder(options.out)
+        for path, target in tqdm(targets.items(), "configurations", disable=None):
+            if not target.exists():
+                _one(path, target, options, arguments)
+    except GlassError as error:
+        print(f"glasslib.simulate.shear: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("glasslib.simulate.shear: interrupted; the same command continues", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _targets(files: list[Path], out: Path) -> dict[Path, Path]:
+    """Where the result of each configuration goes."""
+    targets = {path: out / f"{path.stem}.npz" for path in files}
+    if len(set(targets.values())) < len(targets):
+        raise GlassError(
+            "two of the files have the same name", field="FILE", remedy="Give each an --out of its own"
+        )
+    if any(target.resolve() == path.resolve() for path, target in targets.items()):
+        raise GlassError("holds the configurations themselves", source=out, remedy="Choose another --out")
+    return targets
+
+
+def _one(path: Path, target: Path, options: argparse.Namespace, arguments: list[str]) -> None:
+    glass = load(path)
+    if glass.inherent_positions is None:
+        glass = inherent_structure(glass)
+    steps = len(options.planes) * (n_steps(options.strains[-1], options.step) + 1)
+    with tqdm(desc=path.name, total=steps, unit=" steps", disable=None) as bar:
+        found = rearrangements(
+            glass, options.strains, planes=options.planes, step=options.step, progress=bar.update
+        )
+    made = {
+        "configuration": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "command": shlex.join(["python", "-m", "glasslib.simulate.shear", *arguments]),
+        "git_commit": git_commit(),
+    }
+    remove_unfinished(target)
+    save(replace(found, provenance={**found.provenance, **made}), target)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, without the usage."""
+        self.exit(2, f"glasslib.simulate.shear: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m glasslib.simulate.shear",
+        description="Shear configurations athermally and quasi-statically, each plane by itself; "
+        "OUT/NAME.npz holds D2min at some strains, stress and energy at every step. Interrupted, the same "
+        "command continues.",
+    )
+    add = parser.add_argument
+    add("files", type=Path, nargs="+", metavar="FILE", help="configurations, in any format glasslib reads")
+    add("--out", type=Path, required=True, help="folder of the finished files")
+    add("--strains", type=float, nargs="+", default=[0.01, 0.02, 0.04], help="default %(default)s")
+    add("--planes", nargs="+", choices=PLANES, default=list(PLANES), help="default: all three")
+    add("--step", type=float, default=STEP, help="strain of a step, default %(default)s")
+    return parser
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.exit(main())
