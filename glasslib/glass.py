@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
+from glasslib.bonds import Bonds
 from glasslib.errors import GlassError
 
 #: Two particles closer than this (in sigma_AA) cannot come from a simulation of a liquid.
@@ -70,6 +71,8 @@ class Glass:
         Positions averaged over the rattling in the cage, wrapped.
     end_positions : (n_times, n_replicas, n_particles, 3)
         Unwrapped end points of the isoconfigurational trajectories, in sigma_AA.
+    bonds :
+        How pairs of particles stretch, where ``end_positions`` do not tell.
     bond_breaking : (n_times, n_particles)
         Bond-breaking propensity.
     extras :
@@ -99,6 +102,7 @@ class Glass:
     energies: FloatArray | None = None
     cage_positions: FloatArray | None = None
     end_positions: FloatArray | None = None
+    bonds: Bonds | None = None
     bond_breaking: FloatArray | None = None
     extras: Mapping[str, FloatArray] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -152,6 +156,8 @@ class Glass:
             if values is not None and (values < 0).any():
                 raise GlassError("a mean displacement is negative", source=source, field=name)
 
+        if self.bonds is not None:
+            self.bonds.require_fit(n, 0 if self.times is None else len(self.times), source)
         if self.temperature is not None:
             temperature = float(self.temperature)
             if not (np.isfinite(temperature) and temperature > 0):
@@ -234,7 +240,7 @@ class Glass:
                     field="times",
                 )
             index.append(int(match[0]))
-        changes: dict[str, Any] = {"times": have[index]}
+        changes: dict[str, Any] = {"times": have[index], "bonds": self.bonds and self.bonds.at(index)}
         for name in ("propensity", "bond_breaking", "end_positions"):
             if getattr(self, name) is not None:
                 changes[name] = getattr(self, name)[index]

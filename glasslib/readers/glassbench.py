@@ -6,6 +6,7 @@ import io
 import tarfile
 from collections.abc import Collection, Iterator, Sequence
 from os import PathLike
+from typing import Any
 
 import numpy as np
 
@@ -61,6 +62,7 @@ def read_glassbench(
     types = archive["types"]
     if types.dtype.kind not in "iu" or not np.isin(types, (1, 2)).all():
         raise GlassError("expected the integers 1 (A) and 2 (B)", source=source, field="types")
+    fields: dict[str, Any] = {name: archive[key] for name, key in _FIELDS.items() if key in archive}
     extras = set(archive) - set(_FIELDS.values()) - KEYS
     return Glass(
         positions=archive["initial_positions"],
@@ -71,7 +73,7 @@ def read_glassbench(
         extras={name: archive[name] for name in sorted(extras) if archive.shape(name)[-1:] == (n,)},
         provenance={"format": "GlassBench"},
         source=source,
-        **{name: archive[key] for name, key in _FIELDS.items() if key in archive},
+        **fields,
     )
 
 

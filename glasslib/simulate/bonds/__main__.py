@@ -1,0 +1,90 @@
+"""``python -m glasslib.simulate.bonds``: how pairs of bundled configurations stretch, as it ships."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shlex
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+from tqdm.auto import tqdm
+
+from glasslib.catalog.records import bundled_folder
+from glasslib.errors import GlassError
+from glasslib.readers import load
+from glasslib.simulate.bonds.stretching import TIMES, save, shipped_folder, stretching
+from glasslib.simulate.production import git_commit, write_checksums
+from glasslib.simulate.storage import make_folder, remove_unfinished
+
+#: What ships, in the order in which it is made: split, how many configurations (the first ones), replicas of
+#: each. The propensity of the test configurations has 32.
+SHIPPED = (("test", 2, 16), ("train", 6, 12))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(arguments)
+    try:
+        for split, count, replicas in SHIPPED:
+            count = count if options.configurations is None else options.configurations
+            for number in range(1, count + 1):
+                name = f"T{options.temperature:.2f}/{split}/{number:03d}.npz"
+                if not (options.out / name).exists():
+                    _one(name, options.replicas or replicas, options, arguments)
+    except GlassError as error:
+        print(f"glasslib.simulate.bonds: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("glasslib.simulate.bonds: interrupted; the same command continues", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _one(name: str, replicas: int, options: argparse.Namespace, arguments: list[str]) -> None:
+    path, target = bundled_folder() / name, options.out / name
+    glass = load(path)
+    total = round(replicas * max(options.times))
+    with tqdm(desc=name, total=total, unit=" LJ time", disable=None) as bar:
+        found = stretching(glass, options.times, replicas=replicas, progress=bar.update)
+    made = {
+        "configuration": name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "command": shlex.join(["python", "-m", "glasslib.simulate.bonds", *arguments]),
+        "git_commit": git_commit(),
+    }
+    make_folder(target.parent)
+    remove_unfinished(target)
+    save(replace(found, provenance={**found.provenance, **made}), target)
+    write_checksums(options.out)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, without the usage."""
+        self.exit(2, f"glasslib.simulate.bonds: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m glasslib.simulate.bonds",
+        description="Run the replicas of bundled configurations again and keep how their pairs stretch, one "
+        "file each, as OUT/T0.64/train/001.npz; without options, what ships with the package. Interrupted, "
+        "the same command continues.",
+    )
+    add = parser.add_argument
+    add("--temperature", type=float, default=0.64, help="default %(default)s")
+    add("--configurations", type=int, help="the first so many of each split; default: 2 test, 6 train")
+    add("--replicas", type=int, help="trajectories of each; default: 16 test, 12 train")
+    add("--times", type=float, nargs="+", default=list(TIMES), help="default %(default)s")
+    add("--out", type=Path, default=shipped_folder(), help="folder of the files, default: the package's")
+    return parser
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.exit(main())
