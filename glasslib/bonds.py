@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ class Bonds:
     stretching : (n_times, n_pairs)
         Isoconfigurational mean of ``|r_ij(t)| - |r_ij(0)|``, in sigma_AA, as
         :func:`glasslib.graph.bond_stretching` computes it from end points.
+    source :
+        Named in errors.
 
     Raises
     ------
@@ -31,16 +33,21 @@ class Bonds:
 
     pairs: NDArray[np.int64]
     stretching: NDArray[np.float64]
+    source: InitVar[str | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, source: str | None) -> None:
         pairs, stretching = np.array(self.pairs), np.array(self.stretching)
         if pairs.ndim != 2 or len(pairs) != 2 or pairs.dtype.kind not in "iu":
             raise GlassError(
-                f"expected integers (2, n_pairs), got {pairs.dtype} {pairs.shape}", field="pairs"
+                f"expected integers (2, n_pairs), got {pairs.dtype} {pairs.shape}",
+                source=source,
+                field="bonds",
             )
         pairs = pairs.astype(np.int64)
         if (pairs < 0).any() or (pairs[0] >= pairs[1]).any() or (np.diff(_keys(pairs)) <= 0).any():
-            raise GlassError("expected i < j, sorted by i, then j, each pair once", field="pairs")
+            raise GlassError(
+                "expected i < j, sorted by i, then j, each pair once", source=source, field="bonds"
+            )
         if (
             stretching.ndim != 2
             or stretching.shape[1] != pairs.shape[1]
@@ -48,11 +55,12 @@ class Bonds:
         ):
             raise GlassError(
                 f"expected numbers (n_times, {pairs.shape[1]}), got {stretching.dtype} {stretching.shape}",
-                field="stretching",
+                source=source,
+                field="bonds",
             )
         stretching = stretching.astype(np.float64)
         if not np.isfinite(stretching).all():
-            raise GlassError("some values are NaN or infinite", field="stretching")
+            raise GlassError("some values are NaN or infinite", source=source, field="bonds")
         for name, array in (("pairs", pairs), ("stretching", stretching)):
             array.setflags(write=False)
             object.__setattr__(self, name, array)

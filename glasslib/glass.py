@@ -34,7 +34,7 @@ REMEDIES = {
     "inherent_positions": _COMPUTE,
     "inherent_energies": _COMPUTE,
     "energies": _COMPUTE,
-    "end_positions": "BOTAN's files hold them, and those of glasslib.simulate --keep-end-positions",
+    "end_positions": "BOTAN's files hold them; of bundled configurations glasslib.simulate.bonds ships bonds",
 }
 
 

@@ -71,7 +71,8 @@ def build_graph(
     options :
         What goes in; by default :class:`GraphOptions` as it stands.
     bonds :
-        Whether to add what becomes of every edge, which takes the end points of the trajectories.
+        Whether to add what becomes of every edge, which takes the end points of the trajectories, or bonds
+        that were kept of them.
     dtype :
         Of all floating-point tensors.
 
@@ -133,6 +134,11 @@ def build_graph(
     return data
 
 
+def knows_bonds(glass: Glass) -> bool:
+    """Whether :func:`bond_stretching` can tell."""
+    return glass.end_positions is not None or glass.bonds is not None
+
+
 def bond_stretching(
     glass: Glass, edge_index: NDArray[np.integer[Any]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -145,7 +151,7 @@ def bond_stretching(
     Parameters
     ----------
     glass :
-        With ``end_positions``, unwrapped from ``positions`` on.
+        With ``end_positions``, unwrapped from ``positions`` on; or else with the ``bonds`` asked for.
     edge_index : (2, n_edges)
         Pairs j, i.
 
@@ -159,17 +165,19 @@ def bond_stretching(
     Raises
     ------
     GlassError
-        When the Glass does not know its ``end_positions``.
+        When the Glass knows neither.
     """
-    ends = glass.require("end_positions")
     j, i = edge_index
     start = minimum_image(glass.positions[j] - glass.positions[i], glass.box)
+    length = np.linalg.norm(start, axis=1)
+    if glass.end_positions is None and glass.bonds is not None:
+        return length, glass.bonds.of(edge_index)
+    ends = glass.require("end_positions")
     later = np.zeros((len(ends), len(start)))
     for t, replicas in enumerate(ends):
         for end in replicas:  # one by one: a hundred trajectories' pairs would fill the memory
             moved = end - glass.positions
             later[t] += np.linalg.norm(start + moved[j] - moved[i], axis=1)
-    length = np.linalg.norm(start, axis=1)
     return length, later / ends.shape[1] - length
 
 

@@ -65,7 +65,7 @@ def _names(*classes: type) -> set[str]:
 _OWN = {
     "botan": {"node_weight", "pretraining_epochs"},
     "ridge": {"angular"},
-    "se3": {"start"},
+    "se3": {"start", "node_weight", "pretraining_epochs"},
     "transfer": {"start"},
 }
 
@@ -154,7 +154,8 @@ def make_predictor(options: argparse.Namespace) -> NetworkPredictor | RidgePredi
     own = {key: value for key, value in vars(options).items() if key in _OWN.get(name, ())}
     if name == "se3":
         network = NetworkOptions(**_given(options, NetworkOptions))
-        return SE3Predictor(GraphOptions(**graph), network, TrainingOptions(**training))
+        own.pop("start", None)
+        return SE3Predictor(GraphOptions(**graph), network, TrainingOptions(**training), **own)
     if name == "ridge":
         shown = graph if own.get("angular", True) else {**graph, "angular": ()}
         return RidgePredictor(FeatureOptions(**shown), seed=training.get("seed", 0))
@@ -260,8 +261,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     some = parser.add_argument_group("of some predictors only")
     of: dict[str, Any] = {"default": argparse.SUPPRESS, "metavar": "X"}
-    some.add_argument("--node-weight", type=float, **of, help="botan: share of particles in the loss, 1")
-    some.add_argument("--pretraining-epochs", type=int, **of, help="botan: epochs on bonds alone, 0")
+    some.add_argument("--node-weight", type=float, **of, help="botan, se3: share of particles in the loss, 1")
+    some.add_argument("--pretraining-epochs", type=int, **of, help="botan, se3: epochs on bonds alone, 0")
     some.add_argument(
         "--start", **of, help="se3: fine-tune this model, a shipped one or a run; transfer: keep it"
     )

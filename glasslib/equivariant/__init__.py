@@ -2,6 +2,7 @@
 
 from glasslib.equivariant.basis import GaussianBasis
 from glasslib.equivariant.convolution import Convolution
+from glasslib.equivariant.edges import SE3BondNetwork
 from glasslib.equivariant.factorised import FactorisedConvolution
 from glasslib.equivariant.neighborhoods import Neighborhoods, neighborhoods
 from glasslib.equivariant.network import NetworkOptions, SE3Network
@@ -12,6 +13,7 @@ __all__ = [
     "GaussianBasis",
     "Neighborhoods",
     "NetworkOptions",
+    "SE3BondNetwork",
     "SE3Network",
     "neighborhoods",
 ]

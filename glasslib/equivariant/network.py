@@ -153,7 +153,10 @@ class SE3Network(nn.Module):
 
     def representation(self, data: Data) -> Tensor:
         """Invariants of every particle before the decoder, ``(n_particles, width)``."""
-        hidden = self.features(data)
+        return self.averaged(self.features(data), data)
+
+    def averaged(self, hidden: Tensor, data: Data) -> Tensor:
+        """From :meth:`features` to :meth:`representation`."""
         n_scalar = o3.Irreps(self.options.hidden).count("0e")
         norms = self.invariants(hidden)[:, n_scalar:]
         x: Tensor = self.embed(torch.cat([hidden[:, :n_scalar], norms], dim=1))
@@ -165,7 +168,10 @@ class SE3Network(nn.Module):
 
     def forward(self, data: Data) -> Tensor:
         """Propensity of every particle, ``(n_particles, n_times)``, in sigma_AA."""
-        x = self.representation(data)
+        return self.decoded(self.representation(data), data)
+
+    def decoded(self, x: Tensor, data: Data) -> Tensor:
+        """From :meth:`representation` to the propensity."""
         outputs = torch.stack([decoder(x) for decoder in self.decoders])
         index = data.types.view(1, -1, 1).expand(1, -1, self.options.n_times)
         out = outputs.gather(0, index).squeeze(0)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any, Self
 
-from torch_geometric.data import Data
-
-from glasslib.equivariant import NetworkOptions, SE3Network
+from glasslib.equivariant import NetworkOptions, SE3BondNetwork, SE3Network
 from glasslib.errors import GlassError
-from glasslib.glass import Glass
-from glasslib.graph import GraphOptions, build_graph
-from glasslib.predictor.network import NetworkPredictor
+from glasslib.graph import GraphOptions
+from glasslib.predictor.bonds import BondPredictor
 from glasslib.training import TrainingOptions
 
 
-class SE3Predictor(NetworkPredictor):
+class SE3Predictor(BondPredictor):
     """The SE(3) network, trained on configurations and asked about others.
 
     Parameters
@@ -26,6 +23,9 @@ class SE3Predictor(NetworkPredictor):
         Its size; inputs, cutoff and number of times are filled in.
     training :
         How it is trained.
+    node_weight, pretraining_epochs :
+        Of :class:`~glasslib.predictor.bonds.BondPredictor`. Where bonds are learned it is BOTAN's equivariant
+        twin, :class:`~glasslib.equivariant.SE3BondNetwork`.
 
     Raises
     ------
@@ -47,8 +47,11 @@ class SE3Predictor(NetworkPredictor):
         graph: GraphOptions | None = None,
         network: NetworkOptions | None = None,
         training: TrainingOptions | None = None,
+        *,
+        node_weight: float = 1.0,
+        pretraining_epochs: int = 0,
     ) -> None:
-        super().__init__(training)
+        super().__init__(training, node_weight=node_weight, pretraining_epochs=pretraining_epochs)
         self.graph_options = graph or GraphOptions()
         both, n_thermal = (
             self.graph_options.structure == "both",
@@ -69,18 +72,20 @@ class SE3Predictor(NetworkPredictor):
 
     def describe(self) -> dict[str, Any]:
         """What is shown to which network, JSON-like."""
-        return {"graph": asdict(self.graph_options), "network": asdict(self.network_options)}
+        shown = {"graph": asdict(self.graph_options), "network": asdict(self.network_options)}
+        bonds = {"node_weight": self.node_weight, "pretraining_epochs": self.pretraining_epochs}
+        return {**shown, **bonds} if self.learns_bonds else shown
 
     @classmethod
     def from_description(cls, description: dict[str, Any], training: TrainingOptions) -> Self:
         """The predictor, untrained, that :meth:`describe` described."""
-        return cls(GraphOptions(**description["graph"]), NetworkOptions(**description["network"]), training)
+        rest = {name: value for name, value in description.items() if name not in ("graph", "network")}
+        graph, network = GraphOptions(**description["graph"]), NetworkOptions(**description["network"])
+        return cls(graph, network, training, **rest)
 
-    def prepare(self, glass: Glass) -> Data:
-        """The graph of a configuration."""
-        return build_graph(glass, self.graph_options)
-
-    def make_network(self, n_times: int) -> SE3Network:
-        """An untrained network."""
+    def fresh_network(self, n_times: int) -> SE3Network:
+        """A network with random weights."""
         self.network_options = replace(self.network_options, n_times=n_times)
+        if self.learns_bonds:
+            return SE3BondNetwork(self.network_options, self.node_weight)
         return SE3Network(self.network_options)

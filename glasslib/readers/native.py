@@ -5,14 +5,15 @@
 ``compact``            whether precision was given up for size, as below
 ``provenance``         as JSON text
 ``extras/NAME``        one array for each of the extras
+``bonds/NAME``         pairs and stretching of the bonds
 other names            the fields of :class:`~glasslib.glass.Glass`; what is not known is absent
 =====================  =======================================================================
 
 In a compact file positions, inherent positions and cage positions are fractions of the box in float32 (an
-error below 1e-6 sigma_AA in a box of 15), end points are displacements from the positions in float32,
-energies, propensity and extras are float32, propensity halves and bond breaking float16 (a relative error
-below 5e-4). Otherwise every number is kept to the last bit: positions then stay in sigma_AA, because dividing
-by the box and multiplying again would lose that bit.
+error below 1e-6 sigma_AA in a box of 15), end points are displacements from the positions in float32, energies,
+propensity, stretching of bonds and extras are float32, propensity halves and bond breaking float16 (a relative
+error below 5e-4). Otherwise every number is kept to the last bit: positions then stay in sigma_AA, because
+dividing by the box and multiplying again would lose that bit.
 
 The same Glass always gives the same bytes.
 """
@@ -29,6 +30,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from glasslib.bonds import Bonds
 from glasslib.errors import GlassError
 from glasslib.glass import Glass, require_floats
 from glasslib.readers.boundary import atomic_write, reading
@@ -43,8 +45,10 @@ _COMPACT = {
     ),
     **dict.fromkeys(("propensity_halves", "bond_breaking"), np.float16),
 }
+_COMPACT_BONDS = {"bonds/pairs": np.int32, "bonds/stretching": np.float32}
 _EXACT = ("types", "box", "temperature", "times")
 _EXTRA = "extras/"
+_BONDS = ("bonds/pairs", "bonds/stretching")
 
 
 def save(glass: Glass, path: str | PathLike[str], *, compact: bool = False) -> None:
@@ -111,6 +115,9 @@ def read_native(archive: Npz) -> Glass:
             fields["end_positions"] = fields["positions"] + moved
     if "temperature" in fields:
         fields["temperature"] = float(require_floats(fields["temperature"], source, "temperature", ()))
+    if any(name in archive for name in _BONDS):
+        pairs, stretching = (archive[name] for name in _BONDS)
+        fields["bonds"] = Bonds(pairs, stretching, source)
     extras = {name.removeprefix(_EXTRA): archive[name] for name in archive if name.startswith(_EXTRA)}
     return Glass(**fields, extras=extras, provenance=_provenance(archive), source=source)
 
@@ -142,6 +149,8 @@ def _arrays(glass: Glass, compact: bool, target: str) -> dict[str, NDArray[Any]]
         if getattr(glass, name) is not None:
             arrays[name] = np.asarray(getattr(glass, name))
     arrays |= {f"{_EXTRA}{name}": values for name, values in sorted(glass.extras.items())}
+    if glass.bonds is not None:
+        arrays |= dict(zip(_BONDS, (glass.bonds.pairs, glass.bonds.stretching), strict=True))
     if compact:
         _compact(arrays, glass, target)
     return arrays
@@ -153,7 +162,7 @@ def _compact(arrays: dict[str, NDArray[Any]], glass: Glass, target: str) -> None
             arrays[name] = arrays[name] / glass.box
         elif name == "end_positions":
             arrays[name] = arrays[name] - glass.positions
-        dtype = np.float32 if name.startswith(_EXTRA) else _COMPACT.get(name)
+        dtype = np.float32 if name.startswith(_EXTRA) else (_COMPACT | _COMPACT_BONDS).get(name)
         if dtype is None:
             continue
         with np.errstate(over="ignore"):

@@ -18,11 +18,12 @@ from glasslib.errors import GlassError
 from glasslib.readers import load
 from glasslib.simulate.bonds.stretching import TIMES, save, shipped_folder, stretching
 from glasslib.simulate.production import git_commit, write_checksums
+from glasslib.simulate.protocol import SPLITS
 from glasslib.simulate.storage import make_folder, remove_unfinished
 
 #: What ships, in the order in which it is made: split, how many configurations (the first ones), replicas of
 #: each. The propensity of the test configurations has 32.
-SHIPPED = (("test", 2, 16), ("train", 6, 12))
+SHIPPED = (("test", 2, 16), ("train", 4, 12))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         for split, count, replicas in SHIPPED:
+            if options.split not in (None, split):
+                continue
             count = count if options.configurations is None else options.configurations
             for number in range(1, count + 1):
                 name = f"T{options.temperature:.2f}/{split}/{number:03d}.npz"
@@ -78,7 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--temperature", type=float, default=0.64, help="default %(default)s")
-    add("--configurations", type=int, help="the first so many of each split; default: 2 test, 6 train")
+    add("--split", choices=SPLITS, help="only these, default: both")
+    add("--configurations", type=int, help="the first so many of each split; default: 2 test, 4 train")
     add("--replicas", type=int, help="trajectories of each; default: 16 test, 12 train")
     add("--times", type=float, nargs="+", default=list(TIMES), help="default %(default)s")
     add("--out", type=Path, default=shipped_folder(), help="folder of the files, default: the package's")

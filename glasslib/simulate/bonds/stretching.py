@@ -190,7 +190,7 @@ def load(path: str | Path) -> Stretching:
     with opened(path) as file, reading(str(path)), np.load(file, allow_pickle=False) as archive:
         card = json.loads(str(archive["card"]))
         times, agreement = (np.array(card[name], dtype=float) for name in ("times", "agreement"))
-        bonds = Bonds(archive["pairs"], card["grid"] * archive["multiples"].astype(float))
+        bonds = Bonds(archive["pairs"], card["grid"] * archive["multiples"].astype(float), str(path))
     if not len(bonds.stretching) == len(times) == len(agreement):
         raise GlassError("its arrays do not fit together", source=path)
     return Stretching(times, bonds, agreement, dict(card["provenance"]))
