@@ -98,6 +98,12 @@ class Bonds:
         """Those at some of the times."""
         return Bonds(self.pairs, self.stretching[index])
 
+    def relabelled(self, order: NDArray[np.integer[Any]]) -> Bonds:
+        """The same of particles in another order ``(n_particles,)``: particle k was ``order[k]``."""
+        pairs = np.sort(np.argsort(order)[self.pairs], axis=0)
+        sorting = np.lexsort(pairs[::-1])
+        return Bonds(pairs[:, sorting], self.stretching[:, sorting])
+
 
 def _keys(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     keys: NDArray[np.int64] = (pairs[0] << 32) + pairs[1]

@@ -152,6 +152,7 @@ def relabel(glass: Glass, order: NDArray[np.integer[Any]]) -> Glass:
         if getattr(glass, name) is not None
     }
     changes["extras"] = {name: values[..., order] for name, values in glass.extras.items()}
+    changes["bonds"] = glass.bonds and glass.bonds.relabelled(order)
     return glass.replace(**changes)
 
 

@@ -17,8 +17,8 @@ class SE3BondNetwork(SE3Network):
     The equivariant twin of BOTAN's network (Shiba et al., J. Chem. Phys. 158, 084503 (2023)); the read-out of
     bonds is this project's choice. Each end i of a bond looks along it, and what it sees is invariant:
 
-    .. math:: u_{i \to j} = \sigma\Big(A x_i + B\, \big[h_i^{(l)} \cdot Y_l(\hat r_{ij})\big]_{l, c}
-              + C\, \phi(r_{ij})\Big),
+    .. math::
+        u_{i \to j} = \sigma\Big(A x_i + B\, \big[h_i^{(l)} \cdot Y_l(\hat r_{ij}),\ \phi(r_{ij})\big]\Big),
 
     with its invariants x before the decoder, its equivariant features h, and the radial functions. The sum
     over both ends, which does not tell one from the other, goes through one decoder for each kind of bond.
@@ -38,8 +38,7 @@ class SE3BondNetwork(SE3Network):
         self.seen = _Seen(o3.Irreps(self.options.hidden))
         width = self.options.width
         self.of_end = nn.Linear(width, width)
-        self.of_direction = nn.Linear(self.seen.n_seen, width, bias=False)
-        self.of_length = nn.Linear(self.options.n_radial, width, bias=False)
+        self.of_bond = nn.Linear(self.seen.n_seen + self.options.n_radial, width, bias=False)
         self.decode_bonds = nn.Sequential(
             nn.Linear(width, width), nn.SiLU(), nn.Linear(width, N_BOND_KINDS * self.options.n_times)
         )
@@ -58,10 +57,9 @@ class SE3BondNetwork(SE3Network):
         j, i = data.edge_index
         once = i < j  # both ends of a bond are looked at together
         pair, vectors = data.edge_index[:, once], data.edge_vector[once]
-        distance = self.of_length(self.basis(vectors.norm(dim=1)))
-        end = self.of_end(x)
+        radial, end = self.basis(vectors.norm(dim=1)), self.of_end(x)
         ends = [
-            nn.functional.silu(end[k] + self.of_direction(self.seen(hidden[k], along)) + distance)
+            nn.functional.silu(end[k] + self.of_bond(torch.cat([self.seen(hidden[k], along), radial], dim=1)))
             for k, along in ((pair[1], vectors), (pair[0], -vectors))
         ]
         kinds = bond_kinds(data.types, pair)

@@ -133,8 +133,9 @@ class SE3Network(nn.Module):
             Their propensities, in sigma_AA.
         """
         n_types = len(TYPE_NAMES)
-        self.scalar_mean[n_types:] = scalars[:, n_types:].mean(0)
-        self.scalar_std[n_types:] = scalars[:, n_types:].std(0).clamp(min=1e-6)
+        if scalars.shape[1] > n_types:
+            self.scalar_mean[n_types:] = scalars[:, n_types:].mean(0)
+            self.scalar_std[n_types:] = scalars[:, n_types:].std(0).clamp(min=1e-6)
         self.targets.measure(y, types)
 
     def features(self, data: Data) -> Tensor:

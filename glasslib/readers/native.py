@@ -10,10 +10,10 @@ other names            the fields of :class:`~glasslib.glass.Glass`; what is not
 =====================  =======================================================================
 
 In a compact file positions, inherent positions and cage positions are fractions of the box in float32 (an
-error below 1e-6 sigma_AA in a box of 15), end points are displacements from the positions in float32, energies,
-propensity, stretching of bonds and extras are float32, propensity halves and bond breaking float16 (a relative
-error below 5e-4). Otherwise every number is kept to the last bit: positions then stay in sigma_AA, because
-dividing by the box and multiplying again would lose that bit.
+error below 1e-6 sigma_AA in a box of 15), end points are displacements from the positions in float32,
+energies, propensity, stretching of bonds and extras are float32, propensity halves and bond breaking
+float16 (a relative error below 5e-4). Otherwise every number is kept to the last bit: positions then stay
+in sigma_AA, because dividing by the box and multiplying again would lose that bit.
 
 The same Glass always gives the same bytes.
 """

@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--parents", type=int, default=1, help="independent equilibration runs, default %(default)s")
     add("--out", type=Path, required=True, help="folder of the finished files")
     add("--work", type=Path, default=Path("runs/simulate"), help="working files, default %(default)s")
-    add("--shard", type=_shard, default=(0, 1), metavar="i/n", help="only the parents i, i+n, ... (from 0)")
+    add("--shard", type=shard, default=(0, 1), metavar="i/n", help="only the parents i, i+n, ... (from 0)")
     add("--processes", type=int, default=1, help="parents that run at the same time, default %(default)s")
     add("--dask", metavar="ADDRESS", help="of a Dask scheduler whose workers run the parents instead")
     add("--keep-end-positions", action="store_true", help="also store every end point (large)")
@@ -120,7 +120,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _shard(text: str) -> tuple[int, int]:
+def shard(text: str) -> tuple[int, int]:
+    """The option i/n."""
     here, shards = text.split("/")
     return int(here), int(shards)
 

@@ -16,14 +16,13 @@ from tqdm.auto import tqdm
 from glasslib.catalog.records import bundled_folder
 from glasslib.errors import GlassError
 from glasslib.readers import load
+from glasslib.simulate.__main__ import shard
 from glasslib.simulate.bonds.stretching import TIMES, save, shipped_folder, stretching
 from glasslib.simulate.production import git_commit, write_checksums
-from glasslib.simulate.protocol import SPLITS
 from glasslib.simulate.storage import make_folder, remove_unfinished
 
-#: What ships, in the order in which it is made: split, how many configurations (the first ones), replicas of
-#: each. The propensity of the test configurations has 32.
-SHIPPED = (("test", 2, 16), ("train", 4, 12))
+#: What ships: split, how many configurations (the first ones), replicas of each.
+SHIPPED = (("train", 4, 8), ("test", 2, 12))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,14 +30,10 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments)
     try:
-        for split, count, replicas in SHIPPED:
-            if options.split not in (None, split):
-                continue
-            count = count if options.configurations is None else options.configurations
-            for number in range(1, count + 1):
-                name = f"T{options.temperature:.2f}/{split}/{number:03d}.npz"
-                if not (options.out / name).exists():
-                    _one(name, options.replicas or replicas, options, arguments)
+        here, shards = options.shard
+        for name, replicas in _wanted(options)[here::shards]:
+            if not (options.out / name).exists():
+                _one(name, replicas, options, arguments)
     except GlassError as error:
         print(f"glasslib.simulate.bonds: {error}", file=sys.stderr)
         return 2
@@ -46,6 +41,16 @@ def main(arguments: list[str] | None = None) -> int:
         print("glasslib.simulate.bonds: interrupted; the same command continues", file=sys.stderr)
         return 130
     return 0
+
+
+def _wanted(options: argparse.Namespace) -> list[tuple[str, int]]:
+    """Every file, and the number of its replicas."""
+    limit, replicas = options.configurations, options.replicas
+    return [
+        (f"T{options.temperature:.2f}/{split}/{number:03d}.npz", replicas or own)
+        for split, count, own in SHIPPED
+        for number in range(1, (count if limit is None else limit) + 1)
+    ]
 
 
 def _one(name: str, replicas: int, options: argparse.Namespace, arguments: list[str]) -> None:
@@ -81,9 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--temperature", type=float, default=0.64, help="default %(default)s")
-    add("--split", choices=SPLITS, help="only these, default: both")
-    add("--configurations", type=int, help="the first so many of each split; default: 2 test, 4 train")
-    add("--replicas", type=int, help="trajectories of each; default: 16 test, 12 train")
+    add("--configurations", type=int, help="the first so many of each split; default: 4 train, 2 test")
+    add("--replicas", type=int, help="trajectories of each; default: 8 train, 12 test")
+    add("--shard", type=shard, default=(0, 1), metavar="i/n", help="only files i, i+n, ... (from 0)")
     add("--times", type=float, nargs="+", default=list(TIMES), help="default %(default)s")
     add("--out", type=Path, default=shipped_folder(), help="folder of the files, default: the package's")
     return parser
