@@ -15,6 +15,7 @@ from glasslib.baselines import RidgePredictor
 from glasslib.evaluation import Predictor, Score, ceiling, load_scores, score
 from glasslib.glass import FloatArray
 from glasslib.reduced import reduced
+from glasslib.results.bonds import bonds
 from glasslib.results.runs import RUNS, Run
 from glasslib.results.transfer import transfer
 from glasslib.simulate import expected_tau
@@ -139,12 +140,18 @@ def _transfer(models: dict[str, Asked], folder: Path, progress: bool) -> dict[st
     return transfer("se3-T0.64", folder, progress)
 
 
+def _bonds(models: dict[str, Asked], folder: Path, progress: bool) -> dict[str, Score]:
+    assert not models  # it trains its own
+    return bonds(folder, progress)
+
+
 #: By name.
 STUDIES = {
     study.name: study
     for study in (
         Study("temperatures", "every model at every temperature", _EVERYWHERE, 6, _temperatures),
         Study("ensembles", "several models asked together, BOTAN's sample", _SEVERAL, 3, _ensembles),
+        Study("bonds", "BOTAN and its equivariant twin, with and without bonds", (), 12, _bonds),
         Study("transfer", "from T = 0.64 to BOTAN's sample", (), 22, _transfer),
     )
 }

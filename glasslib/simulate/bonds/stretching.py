@@ -28,8 +28,8 @@ from glasslib.targets import SCORED_LENGTH
 #: Pairs closer than this in the thermal or in the inherent structure, in sigma_AA (Shiba et al.).
 CUTOFF = 2.0
 
-#: Of the times of the bundled data: a short one, a middle one, and the one nearest to tau_alpha at T = 0.64 as
-#: measured there, 7.6 (the literature's, by another definition, is 16.5).
+#: Of the times of the bundled data: a short one, a middle one, and the one nearest to tau_alpha at T = 0.64
+#: as it was measured there, 7.6 (the literature's is 16.5).
 TIMES = (0.1, 1.65, 5.2)
 
 #: Stretching is stored in whole multiples of this, in sigma_AA: an error of at most half of it.
