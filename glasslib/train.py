@@ -150,6 +150,10 @@ def make_predictor(options: argparse.Namespace) -> NetworkPredictor | RidgePredi
     for option in vars(options):
         if option in _EVERY and option not in _OPTIONS[name]:
             raise GlassError(f"--{option.replace('_', '-')} does not apply to {name}")
+    if name == "ridge":  # solved at once, by one process
+        for option in ("devices", "nodes", "precision"):
+            if vars(options)[option] != parser().get_default(option):
+                raise GlassError(f"--{option} does not apply to {name}")
     graph, training = _given(options, GraphOptions), _given(options, TrainingOptions)
     own = {key: value for key, value in vars(options).items() if key in _OWN.get(name, ())}
     if name == "se3":

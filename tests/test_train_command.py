@@ -148,6 +148,9 @@ def test_fine_tuning_by_the_same_command(small_data, tmp_path, capsys):
     assert "there is no model 'nonsense'" in capsys.readouterr().err
     assert train.main(["ridge", "--start", first]) == 2
     assert "--start does not apply to ridge" in capsys.readouterr().err
+    for given in (["--devices", "2"], ["--nodes", "2"], ["--precision", "bf16-mixed"]):
+        assert train.main(["ridge", *given]) == 2
+        assert f"{given[0]} does not apply to ridge" in capsys.readouterr().err
 
 
 def test_several_data_sets_in_reduced_units(tmp_path, monkeypatch):
