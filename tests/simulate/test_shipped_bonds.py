@@ -70,7 +70,7 @@ def test_lammps_gives_the_first_time_again():
 
 def test_particles_that_move_far_stretch_their_bonds():
     """Propensity comes from other files and, in part, other replicas."""
-    for split, least in (("train", 0.6), ("test", 0.6)):
+    for split in ("train", "test"):
         for glass in bonds.shipped(split):
             index, _ = neighbor_pairs(glass.positions, glass.box, 1.35)
             stretching = np.abs(bond_stretching(glass, index)[1])
@@ -78,15 +78,16 @@ def test_particles_that_move_far_stretch_their_bonds():
                 summed = np.bincount(index[1], own, len(glass)) / np.bincount(index[1], minlength=len(glass))
                 is_a = glass.is_type("A")
                 r = np.corrcoef(summed[is_a], glass.propensity[t, is_a])[0, 1]
-                assert r > (least if t else 0.1), (glass.source, t)
+                assert 0.4 < r < 0.9, (glass.source, t)
 
 
 def test_a_public_end_point_file_gives_the_same_stretching_pair_by_pair():
     """BOTAN's sample, whose end points are unwrapped; all in plain numpy from its arrays."""
-    if not catalog.is_cached("botan", "test"):
-        pytest.skip("BOTAN's sample is not in the cache")
-    path = catalog.paths("botan", "test", limit=1)[0]
-    glass = catalog.load("botan", "test", limit=1, progress=False)[0]
+    try:
+        path = catalog.paths("botan", only_cached=True, limit=1)[0]
+    except GlassError as reason:
+        pytest.skip(str(reason))
+    glass = read(path)
     with np.load(path) as file:
         start, ends = file["initial_positions"], file["positions"]
     edge = (len(start) / 1.2) ** (1 / 3)
