@@ -103,12 +103,11 @@ def fit(
         "best",
         monitor="validation_r" if held_out else None,
         mode="max",
-        save_last=True,
         # after the history has its entry, so that a resumed run starts with the next epoch
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-    callbacks: list[pl.Callback] = [best]
+    callbacks: list[pl.Callback] = [best, EveryEpoch(directory, "last", enable_version_counter=False)]
     if held_out:
         callbacks.append(EarlyStopping("validation_r", mode="max", patience=options.patience))
     if progress:
@@ -135,6 +134,13 @@ def fit(
     if trainer.is_global_zero:
         finished.write_text(json.dumps(module.history, indent=1) + "\n")
     return module.history
+
+
+class EveryEpoch(ModelCheckpoint):
+    """Where to continue. Lightning's own ``save_last`` skips epochs that are not the best so far."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, save_on_train_epoch_end=True, **options)
 
 
 def _take_best(network: nn.Module, directory: Path) -> None:
