@@ -107,7 +107,8 @@ def fit(
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-    callbacks: list[pl.Callback] = [best, EveryEpoch(directory, "last", enable_version_counter=False)]
+    every = EveryEpoch(directory, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    callbacks: list[pl.Callback] = [best, every]
     if held_out:
         callbacks.append(EarlyStopping("validation_r", mode="max", patience=options.patience))
     if progress:
@@ -138,9 +139,6 @@ def fit(
 
 class EveryEpoch(ModelCheckpoint):
     """Where to continue. Lightning's own ``save_last`` skips epochs that are not the best so far."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, save_on_train_epoch_end=True, **options)
 
 
 def _take_best(network: nn.Module, directory: Path) -> None:
