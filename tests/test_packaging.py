@@ -43,6 +43,7 @@ ROOMS = [
     "environment",
     "plots",
     "predict",
+    "explore",
     "results",
     "testing",
 ]
