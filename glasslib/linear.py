@@ -35,6 +35,43 @@ class Moments(NamedTuple):
         return cls(len(x), x.sum(0), y.sum(0), x.T @ x, x.T @ y)
 
 
+class Standardised(NamedTuple):
+    """Means over particles whose inputs have been centred and scaled.
+
+    Attributes
+    ----------
+    offset : (n_targets,)
+        Mean of the targets.
+    center, scale : (n_inputs,)
+        Mean and standard deviation of the inputs; the scale of one that does not vary is 1.
+    gram : (n_inputs, n_inputs)
+        Their correlations; 0 for one that does not vary.
+    slope : (n_inputs, n_targets)
+        Mean product of standardised inputs with targets.
+    """
+
+    offset: FloatArray
+    center: FloatArray
+    scale: FloatArray
+    gram: FloatArray
+    slope: FloatArray
+
+    @classmethod
+    def of(cls, parts: Sequence[Moments]) -> Standardised:
+        """From sums over the particles of all parts."""
+        n = sum(part.n for part in parts)
+        # one after the other, so that many parts need the memory of two
+        center, offset, xx, xy = (
+            sum(getattr(part, name) for part in parts) / n for name in ("x", "y", "xx", "xy")
+        )
+        scale = np.sqrt(np.maximum(np.diag(xx) - center**2, 0))
+        varies = scale > 1e-6 * np.maximum(np.abs(center), 1e-6)
+        scale = np.where(varies, scale, 1.0)
+        keep = varies / scale
+        gram = (xx - np.outer(center, center)) * np.outer(keep, keep)
+        return cls(offset, center, scale, gram, (xy - np.outer(center, offset)) * keep[:, None])
+
+
 @dataclass(frozen=True, eq=False)
 class LinearFit:
     """A linear model.
@@ -75,17 +112,9 @@ class Ridge:
     """
 
     def __init__(self, parts: Sequence[Moments]) -> None:
-        n = sum(part.n for part in parts)
-        # one after the other, so that many parts need the memory of two
-        center, offset, xx, xy = (
-            sum(getattr(part, name) for part in parts) / n for name in ("x", "y", "xx", "xy")
-        )
-        scale = np.sqrt(np.maximum(np.diag(xx) - center**2, 0))
-        varies = scale > 1e-6 * np.maximum(np.abs(center), 1e-6)
-        self.offset, self.center, self.scale = offset, center, np.where(varies, scale, 1.0)
-        keep = varies / self.scale
-        self.values, self.vectors = np.linalg.eigh((xx - np.outer(center, center)) * np.outer(keep, keep))
-        self.slope = self.vectors.T @ ((xy - np.outer(center, offset)) * keep[:, None])
+        self.offset, self.center, self.scale, gram, slope = Standardised.of(parts)
+        self.values, self.vectors = np.linalg.eigh(gram)
+        self.slope = self.vectors.T @ slope
 
     def solve(self, alphas: float | FloatArray) -> LinearFit:
         """The model with one penalty for all targets, or one for each ``(n_targets,)``."""

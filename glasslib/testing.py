@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch_geometric.data import Data
 
+from glasslib.equivariant.law import law
 from glasslib.glass import Glass, wrap
 
 #: Largest deviation allowed, relative to the largest output.
@@ -84,7 +85,7 @@ def assert_equivariant(
             for name in {"edge_vector", "thermal_vector", "vectors"} & set(graph.keys()):
                 values = getattr(graph, name)
                 setattr(turned, name, values @ turn.T.to(values))
-            wanted = expected @ _wigner_d(irreps, turn).to(expected).T
+            wanted = expected @ law(irreps, turn).to(expected).T
             worst = max(worst, _deviation(function(turned).numpy(), wanted.numpy()))
     _check(worst, tolerance or TOLERANCES[expected.dtype], "rotation or reflection")
     return worst
@@ -161,17 +162,6 @@ def _rotation(generator: torch.Generator) -> Tensor:
     quaternion = torch.randn(4, generator=generator, dtype=torch.float64)
     matrix: Tensor = o3.quaternion_to_matrix(quaternion / quaternion.norm())
     return matrix
-
-
-def _wigner_d(irreps: o3.Irreps, turn: Tensor) -> Tensor:
-    """How irreps transform, in float64 (e3nn computes it in torch's default type)."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        matrix: Tensor = irreps.D_from_matrix(turn)
-        return matrix
-    finally:
-        torch.set_default_dtype(before)
 
 
 def _deviation(found: ArrayLike, expected: ArrayLike) -> float:

@@ -44,6 +44,7 @@ ROOMS = [
     "environment",
     "plots",
     "predict",
+    "explore",
     "results",
     "testing",
 ]

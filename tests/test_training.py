@@ -21,6 +21,7 @@ from glasslib.graph import GraphOptions, build_graph
 from glasslib.predictor import InteractionPredictor, SE3Predictor
 from glasslib.testing import assert_equivariant
 from glasslib.training import PropensityModule, TrainingOptions, split
+from glasslib.training.module import Compared
 from tests.conftest import make_glass
 
 GRAPH = GraphOptions(cutoff=1.8, averaging_cutoff=0)
@@ -132,6 +133,26 @@ def test_killed_and_continued_ends_like_an_unbroken_run(tmp_path):
         assert torch.equal(values, states[1][name]), name
     histories = [(tmp_path / name / "history.json").read_text() for name in ("unbroken", "broken")]
     assert histories[0] == histories[1]
+
+
+def test_no_finished_epoch_is_lost_when_it_fails(tmp_path, monkeypatch):
+    glasses = [learnable(seed) for seed in range(4)]
+    step, steps = PropensityModule.training_step, []
+
+    def failing_in_the_tenth_step(module, *batch):
+        steps.append(1)
+        if len(steps) == 10:  # of three an epoch
+            raise RuntimeError("out of memory")
+        return step(module, *batch)
+
+    monkeypatch.setattr(PropensityModule, "training_step", failing_in_the_tenth_step)
+    monkeypatch.setattr(Compared, "r", lambda _: -len(steps))  # from epoch to epoch it gets worse
+    with pytest.raises(RuntimeError, match="out of memory"):
+        predictor(epochs=5).fit(glasses, directory=tmp_path, progress=False)
+    continued = predictor(epochs=5).fit(glasses, directory=tmp_path, progress=False)
+    assert len(steps) == 10 + 2 * 3, "the three finished epochs are not made again"
+    assert [epoch["epoch"] for epoch in continued.history] == [0, 1, 2, 3, 4]
+    assert torch.load(tmp_path / "best.ckpt", weights_only=True)["epoch"] == 0
 
 
 def test_another_run_in_the_same_directory_is_refused_and_nothing_is_lost(tmp_path):

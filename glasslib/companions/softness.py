@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
+from sklearn.svm import LinearSVC  # type: ignore[import-untyped]
 
 from glasslib.errors import GlassError
 from glasslib.glass import FloatArray
@@ -51,8 +51,8 @@ def separate(x: ArrayLike, active: ArrayLike, c: float = 1.0) -> Hyperplane:
     r"""Linear support vector machine with squared hinge loss.
 
     Minimises :math:`\tfrac12 |w|^2 + c \sum_i \max(0,\, 1 - y_i (w \cdot x_i + b))^2` over w and b, where y
-    is 1 for active particles and -1 for others. The loss is liblinear's default (Fan et al., J. Mach. Learn.
-    Res. 9, 1871 (2008)), and so that of scikit-learn's ``LinearSVC``; those penalise the offset, too.
+    is 1 for active particles and -1 for others; by scikit-learn's ``LinearSVC``, which is liblinear (Fan et
+    al., J. Mach. Learn. Res. 9, 1871 (2008)), told not to penalise the offset.
 
     Parameters
     ----------
@@ -77,18 +77,11 @@ def separate(x: ArrayLike, active: ArrayLike, c: float = 1.0) -> Hyperplane:
         raise GlassError(f"expected particles of both kinds, got {active.sum()} of {len(x)}", field="active")
     if not c > 0:
         raise GlassError(f"expected a positive number, got {c}", field="c")
-    sign = np.where(active, 1.0, -1.0)
-
-    def loss(v: FloatArray) -> tuple[float, FloatArray]:
-        short = np.maximum(0.0, 1.0 - sign * (x @ v[:-1] + v[-1]))
-        pull = -2 * c * short * sign
-        value = v[:-1] @ v[:-1] / 2 + c * short @ short
-        return float(value), np.append(v[:-1] + pull @ x, pull.sum())
-
-    # convex and smooth: any minimum is the minimum
-    options = {"maxiter": 10_000, "maxfun": 20_000, "ftol": 1e-14, "gtol": 1e-8 * c * len(x)}
-    best = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B", options=options).x
-    return Hyperplane(best[:-1], float(best[-1]))
+    # the offset is a weight of a column of this number, so large that its penalty does not count
+    offsets = {"fit_intercept": True, "intercept_scaling": 1000.0}
+    svm = LinearSVC(C=c, loss="squared_hinge", dual=False, tol=1e-10, max_iter=10_000, **offsets)
+    svm.fit(x, active)
+    return Hyperplane(svm.coef_[0], float(svm.intercept_[0]))
 
 
 def equal_bins(values: ArrayLike, n_bins: int) -> NDArray[np.int64]:

@@ -37,6 +37,7 @@ def ace_invariants(
     l_max: int,
     body_order: int,
     *,
+    particles: ArrayLike | None = None,
     dtype: torch.dtype = torch.float32,
     source: str | None = None,
 ) -> Features:
@@ -69,18 +70,21 @@ def ace_invariants(
     body_order :
         2, 3 or 4: the particle and 1, 2 or 3 neighbours. With C channels (types times shells) there are C;
         C (C + 1) / 2 for each degree; and up to C^3 for each triple of degrees.
+    particles : (n,)
+        Indices of those whose invariants are wanted, each once; by default all.
     dtype :
         ``torch.float32`` or ``torch.float64``, also of the result.
 
     Returns
     -------
     Features
-        With names such as ``"3-body l=2 A r=1, B r=1.1"``.
+        A row for each particle, with names such as ``"3-body l=2 A r=1, B r=1.1"``.
 
     Raises
     ------
     GlassError
-        For another body order, or a box that is too small for the shells.
+        For another body order, a box that is too small for the shells, or particles that are not there or
+        are named twice.
 
     References
     ----------
@@ -93,14 +97,32 @@ def ace_invariants(
     order = orders[body_order](channels, l_max)
     expansion = Expansion(shells, 0 if body_order == 2 else l_max, dtype)
     around = surroundings(positions, box, expansion.cutoff, source=source)
-    values = torch.zeros(len(around.positions), len(order.names), dtype=dtype)
-    kinds = np.asarray(types)
+    chosen = _chosen(particles, len(around.positions), source)
+    values = torch.zeros(len(chosen), len(order.names), dtype=dtype)
+    kinds, row = np.asarray(types), np.empty(len(around.positions), dtype=np.int64)
+    row[chosen] = np.arange(len(chosen))
 
     def fill(centers: NDArray[np.int64]) -> None:
-        values[centers] = order.of(_densities(around, centers, kinds, expansion))
+        values[row[centers]] = order.of(_densities(around, centers, kinds, expansion))
 
-    in_threads(fill, [(centers,) for centers in shares(around, BLOCK)])
+    in_threads(fill, [(centers,) for centers in shares(around, BLOCK, chosen)])
     return Features(values.numpy(), order.names)
+
+
+def _chosen(particles: ArrayLike | None, n: int, source: str | None) -> NDArray[np.int64]:
+    """Indices of the particles asked for."""
+    if particles is None:
+        return np.arange(n)
+    chosen = np.asarray(particles)
+    if chosen.ndim != 1 or not np.issubdtype(chosen.dtype, np.integer):
+        raise GlassError(
+            f"expected indices (n,), got {chosen.dtype} {chosen.shape}", source=source, field="particles"
+        )
+    if len(chosen) and not 0 <= chosen.min() <= chosen.max() < n:
+        raise GlassError(f"expected 0 to {n - 1}", source=source, field="particles")
+    if len(np.unique(chosen)) < len(chosen):
+        raise GlassError("one is named twice", source=source, field="particles")
+    return chosen.astype(np.int64)
 
 
 def _densities(

@@ -117,9 +117,13 @@ class Block(NamedTuple):
     distances: FloatArray
 
 
-def shares(around: Surroundings, size: int) -> list[NDArray[np.int64]]:
-    """All particles, ``size`` at a time, those with similar numbers of neighbours together."""
-    order = np.argsort(np.diff(around.distances.indptr), kind="stable")
+def shares(
+    around: Surroundings, size: int, among: NDArray[np.int64] | None = None
+) -> list[NDArray[np.int64]]:
+    """All particles, or some, ``size`` at a time, those with similar numbers of neighbours together."""
+    degrees = np.diff(around.distances.indptr)
+    among = np.arange(len(degrees)) if among is None else among
+    order = among[np.argsort(degrees[among], kind="stable")]
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 

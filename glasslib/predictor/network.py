@@ -71,7 +71,7 @@ class NetworkPredictor(ABC):
         directory: str | Path | None = None,
         start: NetworkPredictor | None = None,
         progress: bool = True,
-        **devices: Any,
+        **more: Any,
     ) -> Self:
         """Train on configurations, part of which is set aside for validation.
 
@@ -87,8 +87,9 @@ class NetworkPredictor(ABC):
             predicts another number of times, the last layer starts afresh.
         progress :
             Show bars.
-        **devices :
-            ``devices``, ``num_nodes``, ``accelerator`` and ``precision`` of :func:`glasslib.training.fit`.
+        **more :
+            ``devices``, ``num_nodes``, ``accelerator``, ``precision`` and ``watch`` of
+            :func:`glasslib.training.fit`.
         """
         self.times = common_times(glasses)
         torch.manual_seed(self.training_options.seed)
@@ -112,7 +113,7 @@ class NetworkPredictor(ABC):
                 directory=directory or temporary,
                 progress=progress,
                 label=label,
-                **devices,
+                **more,
             )
         self.network = network
         return self

@@ -32,7 +32,12 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 85, 545, 50, 370
 _DASHES = {"dash": "10 6", "dot": "2 5", "dashdot": "10 5 2 5"}
 
 
-def watch(steps: Sequence[T], draw: Callable[[], Any], name: str) -> Iterator[T]:
+def watch(
+    steps: Sequence[T],
+    draw: Callable[[], Any],
+    name: str,
+    render: Callable[[Any, str], str] | None = None,
+) -> Iterator[T]:
     """Go through ``steps`` while a figure of what there is so far is redrawn.
 
     Parameters
@@ -44,6 +49,8 @@ def watch(steps: Sequence[T], draw: Callable[[], Any], name: str) -> Iterator[T]
         then, after a step.
     name :
         Of the run, beside the progress bar above the figure.
+    render :
+        Makes HTML of the figure and a title; by default :func:`sketch`.
 
     Yields
     ------
@@ -61,7 +68,7 @@ def watch(steps: Sequence[T], draw: Callable[[], Any], name: str) -> Iterator[T]
 
     def picture() -> dict[str, Any]:
         bar = _bar(name, done, len(steps), start)
-        return {"text/html": sketch(draw(), bar), "text/plain": bar}
+        return {"text/html": (render or sketch)(draw(), bar), "text/plain": bar}
 
     for step in steps:
         yield step
@@ -113,7 +120,7 @@ def sketch(figure: Any, title: str) -> str:
     """
     traces = [(trace, *_numbers(trace, figure.layout)) for trace in figure.data]
     x_axis, y_axis = (
-        _Axis.around([trace[k] for trace in traces], axis.type == "log", pixels)
+        Axis.around([trace[k] for trace in traces], axis.type == "log", pixels)
         for k, axis, pixels in (
             (1, figure.layout.xaxis, (_LEFT, _RIGHT)),
             (2, figure.layout.yaxis, (_BOTTOM, _TOP)),
@@ -144,7 +151,7 @@ def sketch(figure: Any, title: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Axis:
+class Axis:
     """Numbers to pixels; ``low`` and ``high`` are logarithms (base 10) where ``log``."""
 
     low: float
@@ -153,7 +160,8 @@ class _Axis:
     pixels: tuple[float, float]
 
     @classmethod
-    def around(cls, values: Sequence[FloatArray], log: bool, pixels: tuple[float, float]) -> _Axis:
+    def around(cls, values: Sequence[FloatArray], log: bool, pixels: tuple[float, float]) -> Axis:
+        """An axis that holds all values, with a small margin."""
         flat = np.concatenate([*values, np.empty(0)])
         flat = np.log10(flat) if log else flat
         low, high = (float(flat.min()), float(flat.max())) if len(flat) else (0.0, 1.0)
@@ -161,15 +169,15 @@ class _Axis:
         return cls(low - margin, high + margin, log, pixels)
 
     def place(self, values: ArrayLike) -> FloatArray:
+        """Pixels ``(...)`` of values ``(...)``."""
         numbers = np.asarray(values, dtype=float)
-        there: FloatArray = np.interp(
-            np.log10(numbers) if self.log else numbers, (self.low, self.high), self.pixels
-        )
+        share = ((np.log10(numbers) if self.log else numbers) - self.low) / (self.high - self.low)
+        there: FloatArray = self.pixels[0] + share * (self.pixels[1] - self.pixels[0])
         return there
 
-    def ticks(self) -> list[tuple[float, str]]:
-        """Pixel and text of each: decades, or steps of 1, 2 or 5 times a power of ten."""
-        rough = (self.high - self.low) / 6
+    def ticks(self, number: int = 6) -> list[tuple[float, str]]:
+        """Pixel and text of about so many: decades, or steps of 1, 2 or 5 times a power of ten."""
+        rough = (self.high - self.low) / number
         power = 10.0 ** np.floor(np.log10(rough))
         step = next(power * digit for digit in (1, 2, 5, 10) if power * digit >= 0.999 * rough)
         step = max(1.0, np.round(step)) if self.log else step

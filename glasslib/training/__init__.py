@@ -3,5 +3,6 @@
 from glasslib.training.loop import PRECISIONS, fit
 from glasslib.training.module import PropensityModule
 from glasslib.training.options import TrainingOptions, split
+from glasslib.training.progress import Progress, history_of
 
-__all__ = ["PRECISIONS", "PropensityModule", "TrainingOptions", "fit", "split"]
+__all__ = ["PRECISIONS", "Progress", "PropensityModule", "TrainingOptions", "fit", "history_of", "split"]

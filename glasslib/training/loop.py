@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +21,7 @@ from glasslib.errors import GlassError
 from glasslib.readers.boundary import atomic_write
 from glasslib.training.module import PropensityModule
 from glasslib.training.options import TrainingOptions, split
+from glasslib.training.progress import Progress, Watched
 
 #: Lightning's names of what can be computed in: single precision, and halves where they serve.
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
@@ -38,6 +39,7 @@ def fit(
     precision: str = "32-true",
     progress: bool = True,
     label: dict[str, Any] | None = None,
+    watch: Callable[[Progress], None] | None = None,
 ) -> list[dict[str, float]]:
     """Train a network in place, and leave it with the weights of its best validation epoch.
 
@@ -67,6 +69,8 @@ def fit(
         Show a bar.
     label :
         Anything JSON-like that tells this run from others in the same directory.
+    watch :
+        Called after every step. What it raises ends the training as a kill does: it can be continued.
 
     Returns
     -------
@@ -103,16 +107,18 @@ def fit(
         "best",
         monitor="validation_r" if held_out else None,
         mode="max",
-        save_last=True,
         # after the history has its entry, so that a resumed run starts with the next epoch
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-    callbacks: list[pl.Callback] = [best]
+    every = EveryEpoch(directory, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    callbacks: list[pl.Callback] = [best, every]
     if held_out:
         callbacks.append(EarlyStopping("validation_r", mode="max", patience=options.patience))
     if progress:
         callbacks.append(TQDMProgressBar())
+    if watch is not None:
+        callbacks.append(Watched(watch))
     with _quiet():
         trainer = pl.Trainer(
             accelerator=accelerator,
@@ -135,6 +141,10 @@ def fit(
     if trainer.is_global_zero:
         finished.write_text(json.dumps(module.history, indent=1) + "\n")
     return module.history
+
+
+class EveryEpoch(ModelCheckpoint):
+    """Where to continue. Lightning's own ``save_last`` skips epochs that are not the best so far."""
 
 
 def _take_best(network: nn.Module, directory: Path) -> None:

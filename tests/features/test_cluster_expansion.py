@@ -148,3 +148,22 @@ def test_names_are_all_different(cluster, body_order):
 def test_bodies_must_be_two_three_or_four(cluster):
     with pytest.raises(GlassError, match="2, 3 or 4"):
         invariants(cluster, 5)
+
+
+@pytest.mark.parametrize("body_order", [2, 3, 4])
+def test_of_some_particles_only(glass, body_order):
+    """The same numbers, in the order asked for."""
+    shells = [Shells(0.9, 1.2, 0.15)]
+    some = [7, 100, 3]
+    arguments = (glass.positions, glass.types, glass.box, shells, 1, body_order)
+    found = ace_invariants(*arguments, particles=some, dtype=torch.float64)
+    np.testing.assert_allclose(
+        found.values, ace_invariants(*arguments, dtype=torch.float64).values[some], rtol=1e-12, atol=1e-14
+    )
+    assert ace_invariants(*arguments, particles=np.array([], dtype=int)).values.shape[0] == 0
+
+
+@pytest.mark.parametrize("particles", [[0, 0], [7], [-1], [0.5], [[1]]])
+def test_particles_are_checked(cluster, particles):
+    with pytest.raises(GlassError, match="particles"):
+        ace_invariants(cluster.positions, cluster.types, BOX, SHELLS, 2, 2, particles=particles)

@@ -11,10 +11,21 @@ from pathlib import Path
 import nbformat
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 PLOTLY = "application/vnd.plotly.v1+json"
 IGNORED = "nbval-ignore-output"
+LOCAL_PATHS = (
+    r"/home/",
+    r"/Users/",
+    r"/root/",
+    r"/tmp/",
+    r"site-packages",
+    r"[A-Z]:\\\\",
+    r"/work/",
+    r"\.venv",
+)
 COLAB = "https://colab.research.google.com/github/glasslib/glasslib/blob/main/notebooks/"
 
 
@@ -78,6 +89,28 @@ def test_opening(path, notebook):
     assert IGNORED in tags(seed)
 
 
+def test_needs_only_what_came_before(path, notebook):
+    needs = re.search(r"\*\*You need\*\*.*?(?=\n\n)", notebook.cells[0].source, re.DOTALL)[0]
+    for name in re.findall(r"\]\((\d\d_[^)]+)\)", needs):
+        assert name < path.name
+
+
+def test_install_cell_is_the_same_everywhere(path, notebook):
+    """But for what notebook 12 wants in addition."""
+    first = code(nbformat.read(NOTEBOOKS[0], as_version=4))[0].source
+    if not path.name.startswith("12"):
+        assert code(notebook)[0].source == first
+
+
+def test_nothing_was_left_to_be_written(notebook):
+    """No mark of the author's for words or numbers to come, and no TeX command with its backslash doubled."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            assert not re.search(r"\b(TODO|FIXME|XXX|TBD)\b", cell.source)
+            assert not re.search(r"(?:^|[.:)*] )[A-Z][A-Z0-9]{2,}$", cell.source, re.MULTILINE)
+            assert not re.search(r"\\\\(tau|alpha|sigma|phi|mathbf|hat|frac)", cell.source)
+
+
 def test_closing(notebook):
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     places = [
@@ -89,12 +122,17 @@ def test_closing(notebook):
     assert len(re.findall(r"^\* ", seen, re.MULTILINE)) == 3
 
 
-def test_exercises_have_assertions(notebook):
-    """Each exercise: a numbered question, a cell to fill in, a cell that tells right from wrong."""
+def exercise_checks(notebook):
+    """Sources of the cells that tell right from wrong: of each pair of code cells the second."""
     start = next(
         k for k, cell in enumerate(notebook.cells) if "\n## Exercises" in "\n" + cell.source.split("\n\n")[0]
     )
-    checks = [cell.source for cell in notebook.cells[start:] if cell.cell_type == "code"][1::2]
+    return [cell.source for cell in notebook.cells[start:] if cell.cell_type == "code"][1::2]
+
+
+def test_exercises_have_assertions(notebook):
+    """Each exercise: a numbered question, a cell to fill in, a cell that tells right from wrong."""
+    checks = exercise_checks(notebook)
     assert len(checks) >= 3
     for number, check in enumerate(checks, start=1):
         assert "is None" in check
@@ -117,6 +155,16 @@ def test_cells_are_short(path, notebook):
 
 def test_cells_are_run_in_order(notebook):
     assert [cell.execution_count for cell in code(notebook)] == list(range(1, len(code(notebook)) + 1))
+
+
+def test_outputs_are_stored(notebook):
+    """A cell that prints, or ends with the name of something to show, has stored what came out."""
+    for cell in code(notebook):
+        if "%pip" not in cell.source:
+            body = [node.value for node in ast.parse(cell.source).body if isinstance(node, ast.Expr)]
+            printed = any(isinstance(v, ast.Call) and getattr(v.func, "id", "") == "print" for v in body)
+            if printed or (body and isinstance(body[-1], ast.Name)):
+                assert cell.outputs, cell.source
 
 
 def test_no_errors_warnings_or_skips(notebook):
@@ -175,16 +223,7 @@ def test_links_lead_somewhere(path, notebook):
 
 def test_no_local_paths(path):
     text = path.read_text(encoding="utf-8")
-    for pattern in (
-        r"/home/",
-        r"/Users/",
-        r"/root/",
-        r"/tmp/",
-        r"site-packages",
-        r"[A-Z]:\\\\",
-        r"/work/",
-        r"\.venv",
-    ):
+    for pattern in LOCAL_PATHS:
         assert not re.search(pattern, without_pictures(text)), pattern
 
 

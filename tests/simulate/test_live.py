@@ -97,7 +97,7 @@ def test_a_sketch_shows_what_the_figure_shows():
     ],
 )
 def test_ticks_are_round_and_in_their_places(values, log, labels):
-    axis = live._Axis.around([np.array(values)], log, (0.0, 100.0))
+    axis = live.Axis.around([np.array(values)], log, (0.0, 100.0))
     ticks = axis.ticks()
     assert [label for _, label in ticks] == labels
     np.testing.assert_allclose([place for place, _ in ticks], axis.place([float(label) for label in labels]))
