@@ -43,11 +43,15 @@ def test_every_way_is_scored_on_what_it_learned_and_finished_fits_stay(small, tm
             ("p = 0", {"bonds"}),
             ("p = 0.4 after p = 0", {"particles", "bonds"}),
         ):
-            assert {w for w in ("particles", "bonds") if f"{kind}; {way}; {w}" in scores} == learned
+            for seed in study.SEEDS[kind]:
+                known = {w for w in ("particles", "bonds") if f"{kind}; {way}; {w}; seed {seed}" in scores}
+                assert known == learned
     for name, score in scores.items():
         assert score.each.shape == (2 if "particles" in name else 1, 2)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("history.json")}
-    assert len(before) == 2 * 5
+    assert len(before) == 3 * 5  # BOTAN once, its twin twice
+    first, second = (scores[f"twin; p = 1; particles; seed {seed}"].each for seed in (0, 1))
+    assert (first != second).any()
     again = study.bonds(tmp_path, progress=False)
     for name, score in scores.items():
         np.testing.assert_array_equal(again[name].each, score.each)
