@@ -115,6 +115,7 @@ def test_accuracy_counts_from_the_median():
     assert accuracy(rising, chosen) == 1
     assert accuracy(-rising, chosen) == 0
     assert accuracy(rising + 100, chosen) == 1
+    assert accuracy(np.zeros(10), chosen) == 0
     rising[[1, 8]] = rising[[8, 1]]
     assert accuracy(rising, chosen) == 0.5
     with pytest.raises(GlassError, match="one for each particle"):
