@@ -103,11 +103,15 @@ class Screen:
 
 
 class View:
-    """Controls and screens together, displayed by a notebook cell that ends with it."""
+    """Controls and screens together, displayed by :meth:`show` or by a notebook cell that ends with it."""
 
     panel: Any
 
     def _ipython_display_(self) -> None:
+        self.show()
+
+    def show(self) -> None:
+        """Display it."""
         import IPython.display
 
         show: Any = IPython.display.display

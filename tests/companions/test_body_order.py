@@ -115,6 +115,7 @@ def test_accuracy_counts_from_the_median():
     assert accuracy(rising, chosen) == 1
     assert accuracy(-rising, chosen) == 0
     assert accuracy(rising + 100, chosen) == 1
+    assert accuracy(np.zeros(10), chosen) == 0
     rising[[1, 8]] = rising[[8, 1]]
     assert accuracy(rising, chosen) == 0.5
     with pytest.raises(GlassError, match="one for each particle"):
@@ -308,3 +309,13 @@ def test_the_command_writes_what_can_be_read(glasses, target, tmp_path, monkeypa
         path.write_text(damage)
         with pytest.raises(GlassError):
             load(path)
+
+
+def test_what_ships_is_of_the_command_and_complete():
+    found = load()
+    assert found.about["command"] == "python -m glasslib.companions.body_order --splits 3"
+    assert set(found.again) == {"t = 0.52", "t = 16.5", "strain = 0.02"}
+    assert len(found.curves) == 3 * 3 * 2 * 3
+    for row in found.curves:
+        assert 0 <= np.min(row["tests"]) < np.max(row["tests"]) <= 1
+        assert row["best"] == np.argmax(row["aside"])

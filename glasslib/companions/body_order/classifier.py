@@ -103,7 +103,8 @@ def accuracy(scores: ArrayLike, chosen: Extremes) -> float:
     """Share of the extremes that lie on their side of the median score.
 
     Labels are relative to the configuration, hence the threshold is: the median of all its particles, which
-    any predictor has, also one that was not trained as a classifier. 0.5 is chance.
+    any predictor has, also one that was not trained as a classifier. 0.5 is chance; whoever ties with the
+    median counts as wrong, so that scores of few different values do worse than that.
 
     Parameters
     ----------
