@@ -7,10 +7,11 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BOOK := $(VENV)/.book
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint rebuild data train results clean
+.PHONY: help setup lab test lint rebuild book data train results clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 18
@@ -39,6 +40,13 @@ lint: $(READY)  ## formatting, style, types and spelling
 
 rebuild: $(READY)  ## run all notebooks anew and store their outputs, with pictures of the figures
 	$(BIN)/python tools/rebuild_notebooks.py $(ARGS)
+
+book: $(BOOK)  ## a static site of the course in build/book, to be opened from there, without a network
+	$(BIN)/python tools/build_book.py $(ARGS)
+
+$(BOOK): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book]'
+	@touch $@
 
 train: $(READY)  ## train the network on BOTAN's sample and print the table; ARGS="--seed 1" is passed on
 	$(BIN)/python -m glasslib.train $(ARGS)

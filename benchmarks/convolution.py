@@ -215,7 +215,7 @@ def compare(n: int, l_max: int, ways: list[str], options: argparse.Namespace) ->
             task = ["--task", "way", "--of", str(n), str(l_max), way, str(path)]
             task += ["--turns", str(options.turns), "--device", options.device] + ["--tf32"] * options.tf32
             rows[way] = in_a_process(task)
-        outputs = {way: torch.load(Path(folder, way)) for way in ways}
+        outputs = {way: torch.load(Path(folder, way), weights_only=True) for way in ways}
     for way, output in outputs.items():
         gap = (output - outputs["fast"]).abs().max() / outputs["fast"].abs().max()
         assert gap < (1e-2 if options.tf32 else 1e-4), f"{way} differs from fast by {gap:.1e}"

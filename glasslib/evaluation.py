@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 
 from glasslib.errors import GlassError
 from glasslib.glass import FloatArray, Glass
+from glasslib.readers.boundary import atomic_write
 
 
 class Predictor(Protocol):
@@ -189,12 +190,20 @@ def table(scores: Mapping[str, Score]) -> str:
 
 
 def save_scores(path: str | Path, scores: Mapping[str, Score], **about: Any) -> None:
-    """Write scores by predictor as JSON, with anything JSON-like about how they came to be."""
+    """Write scores by predictor as JSON, with anything JSON-like about how they came to be.
+
+    Raises
+    ------
+    GlassError
+        When the folder is missing, full or read-only; an older file then stays.
+    """
     rows = {
         name: {field.name: getattr(value, field.name).tolist() for field in fields(Score)}
         for name, value in scores.items()
     }
-    Path(path).write_text(json.dumps({**about, "scores": rows}, indent=1) + "\n")
+    text = json.dumps({**about, "scores": rows}, indent=1) + "\n"
+    with atomic_write(path) as file:
+        file.write(text.encode())
 
 
 def load_scores(path: str | Path) -> dict[str, Score]:

@@ -37,6 +37,7 @@ from glasslib.predictor import (
     SE3Predictor,
     TransferPredictor,
 )
+from glasslib.readers.boundary import make_folder
 from glasslib.reduced import reduced
 from glasslib.simulate import inherent_structures
 from glasslib.training import PRECISIONS, TrainingOptions
@@ -91,6 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GlassError as error:
         print(f"glasslib.train: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("glasslib.train: interrupted; the same command continues", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -117,7 +121,7 @@ def run(options: argparse.Namespace) -> dict[str, Score]:
             precision=options.precision,
         )
     else:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
         predictor.fit(train, progress=progress)
     if rank_zero_only.rank:  # type: ignore[attr-defined]  # of several devices the first goes on
         return {}

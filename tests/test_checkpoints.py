@@ -21,6 +21,7 @@ from glasslib.predictor import SE3Predictor
 from tests.conftest import make_glass
 from tests.test_train_command import SMALL
 from tests.test_training import learnable
+from tests.trouble import script
 
 NAME = "se3-T0.64"
 
@@ -238,15 +239,15 @@ def test_what_is_outside_is_told_by_how_much():
 # adding
 
 
+def small_load(name, split, temperature, limit, progress):
+    seeds = range(4) if split == "train" else range(10, 12)
+    return [learnable(seed) for seed in seeds][:limit]
+
+
 @pytest.fixture
 def run(tmp_path, monkeypatch) -> Path:
     """A finished run on small configurations."""
-
-    def load(name, split, temperature, limit, progress):
-        seeds = range(4) if split == "train" else range(10, 12)
-        return [learnable(seed) for seed in seeds][:limit]
-
-    monkeypatch.setattr(train, "load", load)
+    monkeypatch.setattr(train, "load", small_load)
     directory = tmp_path / "run"
     assert train.main([*SMALL, "--data", "bundled", "--output", str(directory)]) == 0
     return directory
@@ -271,6 +272,35 @@ def test_a_run_becomes_a_checkpoint(run, tmp_path):
     with pytest.raises(GlassError, match="is there already"):
         adding.add("small", run, folder=folder, progress=False)
     adding.add("small", run, folder=folder, force=True, progress=False)
+
+
+KILLER = """
+import os, sys
+from pathlib import Path
+from glasslib import train
+from glasslib.checkpoints import adding, shelf
+from tests.test_checkpoints import small_load
+from tests.trouble import in_a_fork, killing
+
+train.load = small_load
+
+def add(folder, step=0):
+    if step:
+        os.replace = killing(step, os.replace)
+    adding.add("small", sys.argv[1], folder=folder, commit="abc", progress=False)
+
+for step in (1, 2, 4, 6):  # before the first file has its name; after that of the model, the card, the table
+    folder = Path(sys.argv[2], str(step))
+    folder.mkdir(parents=True)
+    assert not in_a_fork(lambda: add(folder, step))
+    assert in_a_fork(lambda: add(folder))
+    assert sorted(os.listdir(folder)) == ["README.md", "SHA256SUMS", "small.json", "small.pt"]
+    assert shelf.sums(folder) == {name: shelf.checksum(folder / name) for name in ("small.pt", "small.json")}
+"""
+
+
+def test_killed_while_it_adds_the_same_command_completes_it(run, tmp_path):
+    script(KILLER, run, tmp_path / "shelves")
 
 
 def test_what_does_not_belong_together_is_not_added(run, tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from glasslib.predict import Prediction, predict, read, write_html, write_npz, w
 from glasslib.predict.__main__ import main
 from glasslib.predict.outputs import figure
 from glasslib.predict.plan import jobs
+from tests.trouble import forbidden, small_disk
 
 NAME = "se3-T0.64"
 
@@ -395,11 +396,23 @@ def test_mistakes_are_told_in_one_line(tmp_path, monkeypatch, capsys, arguments,
     assert os.listdir() == ["empty"]
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_folder(inherent_file, tmp_path, capsys):
-    tmp_path.chmod(0o500)
-    assert main([str(inherent_file), "--out", str(tmp_path / "a.npz"), "--quiet"]) == 2
-    assert "cannot be written: Permission denied" in capsys.readouterr().err
+    with forbidden(tmp_path):
+        assert main([str(inherent_file), "--out", str(tmp_path / "a.npz"), "--quiet"]) == 2
+    (told,) = capsys.readouterr().err.splitlines()
+    assert "may not be written" in told or "cannot be written: Permission denied" in told
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_full_disk_is_told_and_nothing_is_left(inherent_file, tmp_path, capsys):
+    with small_disk(tmp_path) as disk:
+        arguments = [str(inherent_file), "--out-dir", str(tmp_path), "--html", "--quiet"]
+        with disk.with_room_for(2**20):
+            assert main(arguments) == 2
+            (told,) = capsys.readouterr().err.splitlines()
+            assert "mine.predicted.html: cannot be written: No space left on device" in told
+        assert sorted(os.listdir(tmp_path)) == ["mine.predicted.npz"]  # whole: it was written first
+        assert main([*arguments, "--force"]) == 0
 
 
 def test_a_folder_that_cannot_be_made(inherent_file, tmp_path, capsys):

@@ -18,6 +18,7 @@ from glasslib.results import RUNS, Run, __main__, folder, studies
 from glasslib.results import transfer as transfer_study
 from tests.test_train_command import SMALL
 from tests.test_training import learnable
+from tests.trouble import limited_files
 
 
 @pytest.fixture
@@ -81,6 +82,18 @@ def test_scores_of_another_command_are_made_anew(small, tmp_path, capsys):
     capsys.readouterr()
     assert __main__.main(["list", "one/se3-seed0", *small]) == 0
     assert "1 of 1 to make" in capsys.readouterr().out
+
+
+def test_a_full_disk_is_told_in_a_line_and_then_it_goes_on(small, tmp_path, capsys):
+    name = "one/se3-seed0"
+    with limited_files(tmp_path) as disk, disk.with_room_for(10_000):
+        assert __main__.main(["make", name, *small]) == 2
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("glasslib.results: ")
+    assert "cannot be written: File too large" in told
+    assert not list((tmp_path / "out").rglob("*.*"))
+    assert __main__.main(["make", name, *small]) == 0
+    assert load_scores(tmp_path / "out" / f"{name}.json")
 
 
 def test_an_unknown_name_is_told(capsys):

@@ -171,7 +171,7 @@ def test_one_configuration_cannot_be_split():
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(GlassError, match=r"file/run: cannot write there"):
+    with pytest.raises(GlassError, match=r"file/run: cannot be made: Not a directory"):
         predictor().fit([learnable(0), learnable(1)], directory=tmp_path / "file" / "run", progress=False)
 
 

@@ -41,7 +41,7 @@ WHOLE = Span()
 
 
 class Unreachable(Exception):
-    """A file cannot be had: no answer, a refusal, or no place to put it; says why in one line."""
+    """A file cannot be had: no answer, or a refusal; says why in one line."""
 
 
 def install(
@@ -57,9 +57,10 @@ def install(
     Raises
     ------
     GlassError
-        What ``check`` raises.
+        What ``check`` raises; also when the folder cannot be written or is full. What has arrived stays, and
+        the next call continues it.
     Unreachable
-        What ``bring`` raises; also when the folder cannot be written or is full.
+        What ``bring`` raises.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +70,12 @@ def install(
         with contextlib.suppress(OSError):  # whoever still waits for the lock will find the target
             os.unlink(f"{target}.lock")
     except OSError as error:
-        raise Unreachable(f"the cache cannot be written ({error.strerror or error})") from error
+        raise GlassError(
+            f"the cache cannot be written: {error.strerror or error}",
+            source=target,
+            remedy="Make room there, or set GLASSLIB_CACHE to a folder that may be written and has room; "
+            "the same call then continues",
+        ) from error
 
 
 def _install(target: Path, bring: Callable[[Path], None], check: Callable[[Path], None]) -> None:

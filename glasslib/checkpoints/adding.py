@@ -17,7 +17,7 @@ import numpy as np
 from glasslib import __version__, catalog, train
 from glasslib.checkpoints.card import Card
 from glasslib.checkpoints.conditions import ranges
-from glasslib.checkpoints.shelf import MAX_TOTAL, SUMS, checksum, read_predictor, shipped_folder
+from glasslib.checkpoints.shelf import MAX_TOTAL, SUMS, checksum, read_predictor, shipped_folder, sums
 from glasslib.errors import GlassError
 from glasslib.evaluation import Score, ceiling, evaluate, load_scores
 from glasslib.glass import Glass
@@ -137,8 +137,6 @@ def add(
 def write_lists(folder: Path) -> None:
     """SHA256SUMS of all models and cards of a folder, and the table of cards in its README.md."""
     files = sorted([*folder.glob("*.pt"), *folder.glob("*.json")])
-    with atomic_write(folder / SUMS) as file:
-        file.write("".join(f"{checksum(path)}  {path.name}\n" for path in files).encode())
     table = "\n".join([_START, *_table([Card.load(p) for p in files if p.suffix == ".json"]), _END])
     readme = folder / "README.md"
     text = readme.read_text(encoding="utf-8") if readme.exists() else f"{_START}\n{_END}\n"
@@ -147,6 +145,8 @@ def write_lists(folder: Path) -> None:
         raise GlassError(f"has no {_START} ... {_END}", source=readme)
     with atomic_write(readme) as file:
         file.write((text[:start] + table + text[end + len(_END) :]).encode())
+    with atomic_write(folder / SUMS) as file:  # last: what is listed here has all the rest
+        file.write("".join(f"{checksum(path)}  {path.name}\n" for path in files).encode())
 
 
 def _table(cards: Sequence[Card]) -> list[str]:
@@ -172,7 +172,7 @@ def _table(cards: Sequence[Card]) -> list[str]:
 def _require_room(name: str, model: Path, target: Path, force: bool) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise GlassError(f"{name!r} cannot be a name: use letters, digits, '.', '_' and '-'")
-    if target.exists() and not force:
+    if target.exists() and not force and not _cut_off(model, target):
         raise GlassError("is there already", source=target, remedy="Choose another name, or add --force")
     if not model.is_file():
         raise GlassError("is missing", source=model, remedy="Name the directory of a finished run")
@@ -180,6 +180,12 @@ def _require_room(name: str, model: Path, target: Path, force: bool) -> None:
     total = sum(path.stat().st_size for path in (model, *others))
     if total > MAX_TOTAL:
         raise GlassError(f"all checkpoints would take {total} bytes, more than {MAX_TOTAL}", source=model)
+
+
+def _cut_off(model: Path, target: Path) -> bool:
+    """Whether ``target`` is what a kill left of adding this very model, whose checksum is not yet listed."""
+    same = model.is_file() and checksum(target) == checksum(model)
+    return same and target.name not in sums(target.parent)
 
 
 def _scores(path: Path) -> tuple[str, Score, argparse.Namespace]:

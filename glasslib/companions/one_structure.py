@@ -27,10 +27,9 @@ from tqdm.auto import tqdm
 from glasslib import catalog
 from glasslib.errors import GlassError
 from glasslib.glass import FloatArray, Glass
-from glasslib.readers.boundary import atomic_write, reading
+from glasslib.readers.boundary import atomic_write, make_folder, reading
 from glasslib.simulate import Protocol, lammps
 from glasslib.simulate.ensemble import end_points
-from glasslib.simulate.storage import make_folder
 
 FOLDER = Path(str(files("glasslib"))) / "bundled" / "one-structure"
 
@@ -219,13 +218,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     groups, replicas = options.groups, options.replicas
     try:
+        make_folder(options.out)
         (glass,) = catalog.load("bundled", "test", temperature=0.64, limit=1)
         total = groups * replicas * len(TEMPERATURES) * TIMES[-1]
         with tqdm(desc="one structure", total=round(total), unit=" LJ time") as bar:
             result = simulate(
                 glass, start=options.start, groups=groups, replicas=replicas, progress=bar.update
             )
-        make_folder(options.out)
         save(result, options.out / f"{options.start}.npz")
     except GlassError as error:
         print(f"glasslib.companions.one_structure: {error}", file=sys.stderr)

@@ -21,6 +21,7 @@ from glasslib.evaluation import save_scores
 from glasslib.glass import Glass
 from glasslib.order_parameter.study import Study, study
 from glasslib.predictor import SE3Predictor
+from glasslib.readers.boundary import make_folder
 from glasslib.train import load
 
 
@@ -39,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace, command: str) -> Study:
     """Load, measure, print the table, and write the file."""
-    progress = not options.quiet
+    progress, out = not options.quiet, Path(options.out)
+    make_folder(out.parent)  # before the work, not after it
     taken = checkpoints.take(options.checkpoint)
     predictor, card = taken.predictor, taken.card
     if not isinstance(predictor, SE3Predictor) or card is None:
@@ -62,8 +64,6 @@ def run(options: argparse.Namespace, command: str) -> Study:
         "fixed_on": [_name(glass) for glass in fixed_on],
         "configurations": [_name(glass) for glass in glasses],
     }
-    out = Path(options.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
     save_scores(out, found.scores, **about, **found.about)
     print(f"\nwritten to {out}")
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from glasslib.errors import GlassError
-from glasslib.readers.boundary import opened, reading
+from glasslib.readers.boundary import make_folder, opened, reading
 
 #: Files of a folder that are taken for configurations.
 SUFFIXES = (".npz", ".pickle", ".pkl", ".xyz", ".extxyz")
@@ -39,11 +39,7 @@ class Job:
     def make_folders(self) -> None:
         """The folders of the outputs, where they are missing."""
         for folder in {path.parent for path in self.targets.values()}:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                reason = error.strerror or type(error).__name__
-                raise GlassError(f"cannot be made: {reason}", source=folder) from error
+            make_folder(folder)
 
 
 def jobs(

@@ -12,7 +12,7 @@ from pathlib import Path
 from glasslib import __version__
 from glasslib.errors import GlassError
 from glasslib.evaluation import save_scores
-from glasslib.readers.boundary import atomic_write
+from glasslib.readers.boundary import atomic_write, make_folder
 from glasslib.results.runs import RUNS
 from glasslib.results.shelf import folder
 from glasslib.results.studies import STUDIES, Asked, Study
@@ -30,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GlassError as error:
         print(f"glasslib.results: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("glasslib.results: interrupted; the same command continues", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -85,7 +88,7 @@ def _make(name: str, out: Path, runs: Path, progress: bool) -> None:
     if _made(name, out):
         return
     target = out / f"{name}.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     print(f"\n{name}", flush=True)
     if name in RUNS:
         scores = RUNS[name].make(runs, progress)

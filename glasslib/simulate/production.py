@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,11 @@ import glasslib
 from glasslib.errors import GlassError
 from glasslib.glass import Glass
 from glasslib.readers import save
-from glasslib.readers.boundary import atomic_write
+from glasslib.readers.boundary import atomic_write, make_folder
 from glasslib.simulate import lammps
 from glasslib.simulate.ensemble import isoconfigurational_ensemble
 from glasslib.simulate.parent import Parent
 from glasslib.simulate.protocol import Protocol
-from glasslib.simulate.storage import make_folder, remove_unfinished
 
 log = logging.getLogger(__name__)
 
@@ -130,8 +128,6 @@ def produce(todo: Iterable[Task], *, processes: int = 1, log_file: Path | None =
         raise GlassError(f"expected at least 1, got {processes}", field="processes")
     for folder in {task.path(0).parent for task in todo} | {task.work for task in todo}:
         make_folder(folder)
-        if not os.access(folder, os.W_OK):
-            raise GlassError("may not be written", source=folder)
     lammps.load()
     parallel = joblib.Parallel(n_jobs=processes, batch_size=1, pre_dispatch=processes)
     parallel(joblib.delayed(run)(task, log_file) for task in todo)
@@ -190,7 +186,6 @@ def _finish(task: Task, index: int, glass: Glass, checks: dict[str, Any], lammps
         "checks": checks,
     }
     path = task.path(index)
-    remove_unfinished(path)
     save(glass.replace(provenance=provenance), path, compact=True)
     write_checksums(task.out)
     tau = checks["tau_alpha"]
@@ -223,12 +218,27 @@ def write_checksums(folder: Path) -> int:
     return len(lines)
 
 
+class _LogFile(logging.FileHandler):
+    """A log that goes without what a full disk leaves no room for; the data say that the disk is full."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Not a traceback on the terminal for each line."""
+
+    def close(self) -> None:
+        """Whether or not there is room for the rest."""
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def _logging_to(log_file: Path | None) -> Iterator[None]:
     if log_file is None:
         yield
         return
-    handler = logging.FileHandler(log_file)
+    try:
+        handler = _LogFile(log_file)
+    except OSError as error:
+        raise GlassError(f"cannot be written: {error.strerror}", source=log_file) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)

@@ -8,22 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from glasslib.errors import GlassError
-from glasslib.readers.boundary import atomic_write
-
-
-def make_folder(path: Path) -> None:
-    """The folder and those above it."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise GlassError(f"cannot be made: {error.strerror}", source=path) from error
+from glasslib.readers.boundary import atomic_write, make_folder
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
-    """An npz file, whole or not at all; what killed runs left of it goes."""
+    """An npz file, whole or not at all."""
     make_folder(path.parent)
-    remove_unfinished(path)
     with atomic_write(path) as file:
         np.savez(file, allow_pickle=False, **arrays)
 
@@ -35,9 +25,3 @@ def read_arrays(path: Path) -> dict[str, Any] | None:
             return {name: file[name] for name in file.files}
     except Exception:  # whatever a damaged file makes zipfile, zlib or numpy raise
         return None
-
-
-def remove_unfinished(path: Path) -> None:
-    """Remove temporary files that a killed run left beside ``path``."""
-    for left in path.parent.glob(f".{path.name}.*.tmp"):
-        left.unlink(missing_ok=True)

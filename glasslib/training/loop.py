@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 import lightning.pytorch as pl
@@ -18,7 +20,8 @@ from torch import nn
 from torch_geometric.data import Data
 
 from glasslib.errors import GlassError
-from glasslib.readers.boundary import atomic_write
+from glasslib.readers.boundary import atomic_write, make_folder, opened, reading
+from glasslib.training.directory import WholeCheckpoints, claim, held, read_checkpoint
 from glasslib.training.module import PropensityModule
 from glasslib.training.options import TrainingOptions, split
 from glasslib.training.progress import Progress, Watched
@@ -81,27 +84,58 @@ def fit(
     Raises
     ------
     GlassError
-        When the directory holds another run, there are too few configurations, or the precision is unknown.
+        When the directory holds another run, is damaged, full or in use by another process; when there are
+        too few configurations, or the precision is unknown.
     """
     if precision not in PRECISIONS:
         raise GlassError(f"expected one of {', '.join(PRECISIONS)}, got {precision!r}", field="precision")
     options = options or TrainingOptions()
     directory = Path(directory)
     chosen, held_out = split(len(graphs), options.validation, options.seed)
-    last = _claim(directory, {"options": asdict(options), "label": label or {}, "n_graphs": len(graphs)})
-
-    finished = directory / "history.json"
-    if finished.exists():
+    make_folder(directory)
+    with held(directory):
+        last = claim(directory, {"options": asdict(options), "label": label or {}, "n_graphs": len(graphs)})
+        finished = directory / "history.json"
+        if finished.exists():
+            with opened(finished) as file, reading(str(finished)):
+                history: list[dict[str, float]] = json.loads(file.read())
+        else:
+            history = _train(
+                network,
+                [graphs[i] for i in chosen],
+                [graphs[i] for i in held_out],
+                options,
+                directory,
+                last,
+                watch,
+                devices=devices,
+                num_nodes=num_nodes,
+                accelerator=accelerator,
+                precision=precision,
+                enable_progress_bar=progress,
+            )
         _take_best(network, directory)
-        history: list[dict[str, float]] = json.loads(finished.read_text())
-        return history
+    return history
 
-    training = [graphs[i] for i in chosen]
+
+def _train(
+    network: nn.Module,
+    training: list[Data],
+    held_out: list[Data],
+    options: TrainingOptions,
+    directory: Path,
+    last: Path | None,
+    watch: Callable[[Progress], None] | None,
+    *,
+    enable_progress_bar: bool,
+    **devices: Any,
+) -> list[dict[str, float]]:
+    """Run all epochs, or those that are left; the history, which is written when all is done."""
     network.normalize(  # type: ignore[operator]
         *(torch.cat([getattr(graph, name) for graph in training]) for name in ("scalars", "types", "y"))
     )
     network.train()  # all of it, also what has been asked for predictions before
-    module = PropensityModule(network, training, [graphs[i] for i in held_out], options)
+    module = PropensityModule(network, training, held_out, options)
     best = ModelCheckpoint(
         directory,
         "best",
@@ -115,31 +149,29 @@ def fit(
     callbacks: list[pl.Callback] = [best, every]
     if held_out:
         callbacks.append(EarlyStopping("validation_r", mode="max", patience=options.patience))
-    if progress:
+    if enable_progress_bar:
         callbacks.append(TQDMProgressBar())
     if watch is not None:
         callbacks.append(Watched(watch))
-    with _quiet():
+    with _quiet(), _interruptible():
         trainer = pl.Trainer(
-            accelerator=accelerator,
-            devices=devices,
-            num_nodes=num_nodes,
-            precision=precision,  # type: ignore[arg-type]
             max_epochs=options.epochs,
             gradient_clip_val=options.clip,
             callbacks=callbacks,
+            plugins=WholeCheckpoints(),
             logger=False,
             enable_model_summary=False,
-            enable_progress_bar=progress,
+            enable_progress_bar=enable_progress_bar,
             num_sanity_val_steps=0,
             limit_val_batches=1.0 if held_out else 0,
             use_distributed_sampler=False,
             default_root_dir=directory,
+            **devices,
         )
         trainer.fit(module, ckpt_path=last, weights_only=True)
-    _take_best(network, directory)
     if trainer.is_global_zero:
-        finished.write_text(json.dumps(module.history, indent=1) + "\n")
+        with atomic_write(directory / "history.json") as file:
+            file.write(f"{json.dumps(module.history, indent=1)}\n".encode())
     return module.history
 
 
@@ -149,32 +181,27 @@ class EveryEpoch(ModelCheckpoint):
 
 def _take_best(network: nn.Module, directory: Path) -> None:
     """Give the network the weights of its best validation epoch."""
-    state = torch.load(directory / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
+    state = read_checkpoint(directory / "best.ckpt")["state_dict"]
     network.load_state_dict({name.removeprefix("network."): value for name, value in state.items()})
     network.cpu().eval()
 
 
-def _claim(directory: Path, run: dict[str, Any]) -> Path | None:
-    """Make the directory this run's; the checkpoint to resume from, if there is one."""
-    text = json.dumps(run, indent=1, sort_keys=True) + "\n"
-    card = directory / "run.json"
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C and a notebook's stop button raise KeyboardInterrupt, here as everywhere.
+
+    Lightning would make it the end of the program, and leave the next one unheard.
+    """
+    handler = signal.getsignal(signal.SIGINT)
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        if not card.exists():
-            with atomic_write(card) as file:  # other devices may look at the same moment
-                file.write(text.encode())
-        elif card.read_text() != text:
-            raise GlassError(
-                "holds a run with other options or data",
-                source=card,
-                remedy="Choose another directory, or delete this one to start afresh",
-            )
-    except OSError as error:
-        raise GlassError(
-            f"cannot write there ({error.strerror})", source=directory, remedy="Choose another directory"
-        ) from error
-    last = directory / "last.ckpt"
-    return last if last.exists() else None
+        yield
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        if current_thread() is main_thread():
+            signal.signal(signal.SIGINT, handler)
 
 
 @contextmanager

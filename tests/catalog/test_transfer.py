@@ -16,6 +16,7 @@ import pytest
 
 from glasslib import GlassError, catalog
 from glasslib.catalog import store
+from tests.trouble import forbidden, limited_files, script, small_disk
 
 FETCH = """
 import sys
@@ -151,6 +152,62 @@ def test_killed_in_the_middle(server: Any, published: catalog.Dataset, cache: Pa
     catalog.fetch("toy", progress=False)
     assert server.requests[-1] == f"bytes={have}-"
     assert arrived(cache) == ["toy.npz"]
+
+
+@pytest.mark.parametrize("kind", [small_disk, limited_files])
+def test_on_a_full_disk_it_says_so_and_then_continues(
+    kind: Any, server: Any, published: catalog.Dataset, cache: Path
+) -> None:
+    cache.mkdir()
+    with kind(cache) as disk:
+        with (
+            disk.with_room_for(2**19),
+            pytest.raises(
+                GlassError, match=rf"toy.npz: the cache cannot be written: {disk.message}. Make room"
+            ),
+        ):
+            catalog.fetch("toy", progress=False)
+        have = (cache / "toy/toy.npz.part").stat().st_size
+        assert 2**18 < have <= 2**19
+        (path,) = catalog.fetch("toy", progress=False)
+        assert server.requests[-1] == f"bytes={have}-"
+        assert path.read_bytes() == server.files["/toy.npz"]
+        assert arrived(cache) == ["toy.npz"]
+
+
+def test_a_forbidden_cache(server: Any, published: catalog.Dataset, cache: Path) -> None:
+    cache.mkdir()
+    with (
+        forbidden(cache),
+        pytest.raises(GlassError, match=r"cannot be written: Permission denied.*GLASSLIB_CACHE"),
+    ):
+        catalog.fetch("toy", progress=False)
+    assert not os.listdir(cache)
+
+
+KILLER = """
+import random, sys
+from glasslib.catalog import DataFile, Dataset, fetch, store
+from tests.trouble import in_a_fork
+file = DataFile("toy/toy", sys.argv[1] + "/all.zip", "KA/deflated")
+store.datasets = lambda: {"toy": Dataset("toy", "", "", "", "", 0, (file,))}
+chance, kills, patience = random.Random(1), 0, 0.1
+while not in_a_fork(lambda: fetch("toy", progress=False), kill_after=chance.uniform(0, patience)):
+    kills += 1
+    patience *= 1.2
+print(kills)
+"""
+
+
+def test_killed_at_random_moments_again_and_again(server: Any, cache: Path) -> None:
+    content, packed = os.urandom(2**20), io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("KA/deflated", content)
+    server.files["/all.zip"], server.pause = packed.getvalue(), 0.02
+    assert int(script(KILLER, server.url)) > 3
+    assert (cache / "toy/toy").read_bytes() == content
+    assert arrived(cache) == ["toy"]
+    assert server.served < 3 * len(content), "what had arrived was not fetched again each time"
 
 
 @pytest.fixture

@@ -54,6 +54,27 @@ def test_harmonics_of_02_are_e3nns():
     assert (by_hand("02", "harmonics").harmonics(points) - theirs).abs().max() < 1e-12
 
 
+def test_invariants_of_10_are_the_packages():
+    """All of two and three bodies, and four-body ones of every triple of degrees."""
+    glass, shells = make_glass(), features.Shells(0.9, 1.2, 0.15)
+    ours = by_hand("10", "density", "of_degree", "three_body", "four_body")
+    a = ours.density(glass, shells, 2)
+    two, three, four = (
+        features.ace_invariants(
+            glass.inherent_positions, glass.types, glass.box, [shells], 2, order, dtype=torch.float64
+        )
+        for order in (2, 3, 4)
+    )
+    np.testing.assert_allclose(a[:, :, 0] * np.sqrt(4 * np.pi), two.values, atol=1e-10)
+    upper = np.triu_indices(6)
+    by_degree = [ours.three_body(a, n).numpy()[:, *upper] for n in range(3)]
+    np.testing.assert_allclose(np.concatenate(by_degree, axis=1), three.values, atol=1e-9)
+    for degrees in ((0, 0, 0), (0, 1, 1), (0, 2, 2), (1, 1, 2), (2, 2, 2)):
+        name = f"4-body l={' '.join(map(str, degrees))} A r=0.9, A r=1.05, B r=1.2"
+        found = ours.four_body(a, *degrees)[:, 0, 1, 5]
+        np.testing.assert_allclose(found, four.column(name), atol=1e-9)
+
+
 def test_harmonics_of_03_are_those_of_02():
     points = torch.randn(100, 3, dtype=torch.float64)
     one, other = (by_hand(number, "harmonics").harmonics(points) for number in ("02", "03"))

@@ -20,6 +20,7 @@ from glasslib.simulate.lammps import Liquid
 from glasslib.simulate.parent import Parent
 from glasslib.simulate.production import produce, tasks
 from glasslib.simulate.protocol import Protocol, default_times, expected_tau
+from tests.trouble import forbidden, script, small_disk
 
 TINY = {
     "times": (0.1, 0.5),
@@ -282,6 +283,55 @@ def test_a_full_disk_leaves_no_half_file(tmp_path, monkeypatch):
     with pytest.raises(GlassError, match="No space left on device"):
         produce(tasks(Protocol(1.0, **TINY), 1, tmp_path / "out", tmp_path / "work"))
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_on_a_full_disk_it_says_so_and_then_continues(made, tmp_path, capfd):
+    with small_disk(tmp_path) as disk:
+        todo = tasks(Protocol(1.0, **TINY), 2, tmp_path / "out", tmp_path / "work")
+        with (
+            disk.with_room_for(120_000),
+            pytest.raises(GlassError, match=r"segment-\d+.npz: cannot be written: No space left on device"),
+        ):
+            produce(todo, log_file=tmp_path / "log.txt")
+        assert "Traceback" not in capfd.readouterr().err
+        assert list(tmp_path.rglob("segment-*.npz")), "there was room for some"
+        assert not list(tmp_path.rglob(".*"))
+        produce(todo, log_file=tmp_path / "log.txt")
+        assert contents(tmp_path / "out") == contents(made / "out")
+
+
+def test_a_forbidden_folder_is_refused_before_anything_runs(tmp_path):
+    (tmp_path / "out").mkdir()
+    with (
+        forbidden(tmp_path / "out"),
+        pytest.raises(GlassError, match=r"cannot be made: Permission denied|may not be written"),
+    ):
+        produce(tasks(Protocol(1.0, **TINY), 1, tmp_path / "out", tmp_path / "work"))
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(GlassError, match=r"work: cannot be written: Is a directory"):
+        produce(tasks(Protocol(1.0, **TINY), 1, tmp_path, tmp_path / "work"), log_file=tmp_path / "work")
+
+
+TWICE = """
+import sys
+from pathlib import Path
+from glasslib.simulate.production import produce, tasks
+from glasslib.simulate.protocol import Protocol
+from tests.simulate.test_generator import TINY
+from tests.trouble import in_forks
+folder = Path(sys.argv[1])
+in_forks(lambda: produce(tasks(Protocol(1.0, **TINY), 2, folder / "out", folder / "work")), 2)
+"""
+
+
+def test_the_same_command_started_twice_gives_the_same_bytes(made, tmp_path):
+    script(TWICE, tmp_path)
+    assert contents(tmp_path / "out") == contents(made / "out")
+    assert not list(tmp_path.rglob(".*"))
+    assert (tmp_path / "out/SHA256SUMS").read_bytes() == (made / "out/SHA256SUMS").read_bytes()
 
 
 def test_an_error_of_lammps_reaches_the_caller(tmp_path):

@@ -13,6 +13,7 @@ from glasslib.glass import Glass, minimum_image
 from glasslib.readers import load, save
 from glasslib.simulate import inherent, lammps, measure, potential
 from glasslib.simulate.inherent import inherent_structure, inherent_structures
+from tests.trouble import forbidden, script, small_disk
 
 N = 200
 BOX = potential.box_of(N)
@@ -117,6 +118,46 @@ def test_with_no_cache_folder_at_all_it_still_works(hot, user_cache, monkeypatch
 
     monkeypatch.setattr(inherent, "write_arrays", full)
     assert inherent_structure(hot).inherent_energies is not None
+
+
+def test_with_no_room_anywhere_it_still_works_and_nothing_is_left(hot, tmp_path, monkeypatch):
+    with small_disk(tmp_path) as disk:
+        monkeypatch.setenv("GLASSLIB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+        save(hot, tmp_path / "hot.npz")
+        with disk.with_room_for(0):
+            assert inherent_structure(load(tmp_path / "hot.npz")).inherent_energies is not None
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "hot.npz"]
+        inherent_structure(load(tmp_path / "hot.npz"))
+        assert len(list(tmp_path.glob("*.inherent"))) == 1
+
+
+def test_beside_a_file_in_a_forbidden_folder(from_file, user_cache, monkeypatch):
+    folder = Path(from_file.source).parent
+    with forbidden(folder):
+        first = inherent_structure(from_file)
+        monkeypatch.setattr(lammps, "load", lambda: pytest.fail("LAMMPS was asked for"))
+        again = inherent_structure(from_file)
+    assert len(list(user_cache.glob("*.inherent"))) == 1
+    np.testing.assert_array_equal(again.inherent_positions, first.inherent_positions)
+
+
+TOGETHER = """
+import sys
+from glasslib.readers import load
+from glasslib.simulate.inherent import inherent_structure
+from tests.trouble import in_forks
+in_forks(lambda: inherent_structure(load(sys.argv[1])), 3)
+"""
+
+
+def test_three_processes_may_share_the_cache(from_file, user_cache):
+    script(TOGETHER, from_file.source)
+    folder = Path(from_file.source).parent
+    (entry,) = folder.glob("*.inherent")
+    assert sorted(folder.iterdir()) == sorted([entry, Path(from_file.source)])
+    assert not user_cache.exists()
+    assert inherent._read(from_file) is not None
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "other"])

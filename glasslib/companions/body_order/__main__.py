@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 from glasslib import __version__, catalog
 from glasslib.companions.body_order.study import BASES, FRACTION, SHIPPED, mobile, rearranging, save, study
 from glasslib.errors import GlassError
+from glasslib.readers.boundary import make_folder
 from glasslib.simulate import shear
 
 #: In the cage, and the relaxation time.
@@ -24,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
+        make_folder(options.out.parent)  # before the work, not after it
         train, test = (catalog.load("bundled", split, temperature=0.64) for split in ("train", "test"))
         sheared, sheared_test = ([each for _, each in shear.shipped(split)] for split in ("train", "test"))
         targets = [mobile(train, test, time) for time in TIMES]
@@ -40,7 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 for order, (shells, l_max) in BASES.items()
             },
         }
-        options.out.parent.mkdir(parents=True, exist_ok=True)
         save(dataclasses.replace(found, about=about), options.out)
     except GlassError as error:
         print(f"glasslib.companions.body_order: {error}", file=sys.stderr)

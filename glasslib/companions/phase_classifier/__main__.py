@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,21 +13,34 @@ from glasslib.companions.phase_classifier.classifier import KINDS, ClassifierOpt
 from glasslib.companions.phase_classifier.liquids import folder, hot_liquids, make
 from glasslib.companions.phase_classifier.shelf import write
 from glasslib.companions.phase_classifier.training import train
+from glasslib.errors import GlassError
 from glasslib.graph import Structure
+from glasslib.readers.boundary import make_folder
 
 #: Of the classifiers that ship, by what they see.
 SEEDS: dict[Structure, tuple[int, ...]] = {"inherent": (0, 1), "thermal": (0,)}
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Simulate the hot liquids, or train the classifiers on them and on the training set at T = 0.64."""
     parser = argparse.ArgumentParser(
         prog="python -m glasslib.companions.phase_classifier", description=main.__doc__
     )
     parser.add_argument("what", choices=["liquids", "networks"], help="some minutes of one core either")
-    if parser.parse_args().what == "liquids":
-        make(folder() / "liquids.npz")
-        return
+    what = parser.parse_args(arguments).what
+    try:
+        make_folder(folder())  # before the work, not after it
+        if what == "liquids":
+            make(folder() / "liquids.npz")
+        else:
+            _networks()
+    except GlassError as error:
+        print(f"glasslib.companions.phase_classifier: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _networks() -> None:
     hot, cold = hot_liquids("train"), catalog.load("bundled", "train", temperature=0.64)
     classifiers = []
     for kind in KINDS:
@@ -39,4 +54,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 from glasslib import catalog
 from glasslib.companions.strings.draws import save, simulate
 from glasslib.errors import GlassError
+from glasslib.readers.boundary import make_folder
 
 #: Interval between frames by temperature, in LJ units: about a tenth of tau_alpha by F_s at 0.64.
 INTERVALS = {0.64: 1.0, 0.56: 2.0}
@@ -22,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     interval = options.interval or INTERVALS.get(options.temperature, 1.0)
     try:
+        make_folder(options.out.parent)  # before the work, not after it
         (glass,) = catalog.load("bundled", "test", temperature=options.temperature, limit=1)
         total = interval * (options.frames - 1) * options.draws
         with tqdm(total=total, desc=f"T = {options.temperature:g}", unit="LJ time") as bar:

@@ -16,10 +16,10 @@ from tqdm.auto import tqdm
 from glasslib.catalog.records import bundled_folder
 from glasslib.errors import GlassError
 from glasslib.readers import load
+from glasslib.readers.boundary import make_folder
 from glasslib.simulate.__main__ import shard
 from glasslib.simulate.bonds.stretching import TIMES, save, shipped_folder, stretching
 from glasslib.simulate.production import git_commit, write_checksums
-from glasslib.simulate.storage import make_folder, remove_unfinished
 
 #: What ships: split, how many configurations (the first ones), replicas of each.
 SHIPPED = (("train", 4, 8), ("test", 2, 12))
@@ -55,6 +55,7 @@ def _wanted(options: argparse.Namespace) -> list[tuple[str, int]]:
 
 def _one(name: str, replicas: int, options: argparse.Namespace, arguments: list[str]) -> None:
     path, target = bundled_folder() / name, options.out / name
+    make_folder(target.parent)  # before the work, not after it
     glass = load(path)
     total = round(replicas * max(options.times))
     with tqdm(desc=name, total=total, unit=" LJ time", disable=None) as bar:
@@ -65,8 +66,6 @@ def _one(name: str, replicas: int, options: argparse.Namespace, arguments: list[
         "command": shlex.join(["python", "-m", "glasslib.simulate.bonds", *arguments]),
         "git_commit": git_commit(),
     }
-    make_folder(target.parent)
-    remove_unfinished(target)
     save(replace(found, provenance={**found.provenance, **made}), target)
     write_checksums(options.out)
 

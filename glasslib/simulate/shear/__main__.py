@@ -15,11 +15,11 @@ from tqdm.auto import tqdm
 
 from glasslib.errors import GlassError
 from glasslib.readers import load
+from glasslib.readers.boundary import make_folder
 from glasslib.simulate.inherent import inherent_structure
 from glasslib.simulate.production import git_commit
 from glasslib.simulate.shear.quasistatic import PLANES, STEP, n_steps
 from glasslib.simulate.shear.rearrangements import rearrangements, save
-from glasslib.simulate.storage import make_folder, remove_unfinished
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,7 +68,6 @@ def _one(path: Path, target: Path, options: argparse.Namespace, arguments: list[
         "command": shlex.join(["python", "-m", "glasslib.simulate.shear", *arguments]),
         "git_commit": git_commit(),
     }
-    remove_unfinished(target)
     save(replace(found, provenance={**found.provenance, **made}), target)
 
 
