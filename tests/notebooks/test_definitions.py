@@ -13,7 +13,10 @@ import torch
 from e3nn import o3
 
 from glasslib import features
+from glasslib.baselines import InteractionNetwork
 from glasslib.companions import strings
+from glasslib.equivariant import NetworkOptions, SE3BondNetwork
+from glasslib.graph import GraphOptions, build_graph
 from glasslib.simulate.potential import pair_terms
 from glasslib.training import TrainingOptions
 from glasslib.training.module import PropensityModule
@@ -52,6 +55,23 @@ def test_harmonics_of_02_are_e3nns():
     points = torch.randn(100, 3, dtype=torch.float64)
     theirs = o3.spherical_harmonics([0, 1, 2], points, True, "component")
     assert (by_hand("02", "harmonics").harmonics(points) - theirs).abs().max() < 1e-12
+
+
+def test_networks_of_09_are_the_packages():
+    """BOTAN's, and what the twin reads off bonds."""
+    ours = by_hand("09", "botan", "read_out")
+    shown = GraphOptions("thermal", 1.8, energy=False, displacement=False, averaging_cutoff=2.2)
+    data = build_graph(make_glass(), shown)
+    torch.manual_seed(0)
+    network = InteractionNetwork("botan", 3, node_weight=0.4).eval()
+    options = NetworkOptions(2, 0, 3, "16x0e + 8x1o + 4x2e", n_layers=2, cutoff=1.8)
+    twin = SE3BondNetwork(options, 0.4).eval()
+    with torch.no_grad():
+        for mine, theirs in zip(ours.botan(network, data), network.nodes_and_edges(data), strict=True):
+            torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-5)
+        edges = twin.nodes_and_edges(data)[1]
+        assert edges.std() > 1e-3
+        torch.testing.assert_close(ours.read_out(twin, data), edges, rtol=0, atol=1e-5)
 
 
 def test_invariants_of_10_are_the_packages():
