@@ -25,7 +25,7 @@ from glasslib.explore import ConvolutionExplorer, GlassExplorer
 
 LIMIT = 0.3
 
-#: Control and the values it is moved to and fro between, all of them computed before.
+#: Control and the values it is moved back and forth between, all of them computed before.
 GLASS = {
     "time": (3, 6),
     "middle": (3.0, 9.5),
@@ -50,7 +50,7 @@ def timed(move: Callable[[], None]) -> tuple[float, float]:
 
 
 def moves(view, control: str, values: tuple, turns: int, settle: Callable[[], None]) -> list:
-    """Times of moving one control to and fro."""
+    """Times of moving one control back and forth."""
 
     def to(value) -> Callable[[], None]:
         return lambda: setattr(view.controls[control], "value", value)

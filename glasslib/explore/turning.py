@@ -60,7 +60,7 @@ class Neighbourhood:
     particle :
         In the middle of the ball.
     radius :
-        Of the ball, in sigma_AA. Particles within twice the cutoff of its centre take part.
+        Of the ball, in sigma_AA. Its particles are all that the layers see.
     layers :
         By name; each maps features ``(n, irreps_in.dim)`` and a graph with ``edge_index`` and
         ``edge_vector`` to ``(n, irreps_out.dim)``, and knows its ``irreps_in`` (which must be

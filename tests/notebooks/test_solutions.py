@@ -55,9 +55,8 @@ def definitions(notebook):
     return found
 
 
-def test_each_belongs_to_a_notebook_of_the_course():
-    assert len(SOLUTIONS) >= 2
-    assert {course_path(path) for path in SOLUTIONS} <= set(NOTEBOOKS)
+def test_every_notebook_of_the_course_has_one():
+    assert [course_path(path).name for path in SOLUTIONS] == [path.name for path in NOTEBOOKS]
 
 
 def test_valid_and_clean(path, solution):

@@ -26,6 +26,9 @@ LOCAL_PATHS = (
     r"/work/",
     r"\.venv",
 )
+#: What an opening says of the minutes to run, rounded, and of those to read.
+RUN = ("under a minute", "a minute", "two minutes", "three minutes", "four minutes", "five minutes")
+READ = {"fifteen": 15, "twenty": 20, "half an hour": 30, "forty": 40, "an hour": 60}
 COLAB = "https://colab.research.google.com/github/glasslib/glasslib/blob/main/notebooks/"
 
 
@@ -87,6 +90,56 @@ def test_opening(path, notebook):
     assert "device" in seed.source
     assert IGNORED in tags(imports)
     assert IGNORED in tags(seed)
+
+
+def minutes_of(path):
+    """Minutes to run, as measured, and to read, as the notebook's opening estimates: such as (2, 60)."""
+    measured = json.loads((ROOT / "docs" / "minutes.json").read_text())["seconds"]
+    assert path.stem in measured, f"run `python tools/time_notebooks.py notebooks/{path.name}`"
+    seconds = measured[path.stem]
+    opening = nbformat.read(path, as_version=4).cells[0].source
+    run, read = re.search(r"\*\*Time:\*\* ([a-z ]+) to run, ([a-z ]+) to read\.", opening).groups()
+    assert run == RUN[round(seconds / 60)], f"{seconds} s were measured"
+    return round(seconds / 60), READ[read]
+
+
+def test_minutes_are_those_that_were_measured(path):
+    run, read = minutes_of(path)
+    assert run <= 5
+    assert 15 <= read <= 60
+
+
+@pytest.mark.parametrize("where", ["README.md", "notebook 00"])
+def test_map_of_the_course(where):
+    """Both list every notebook in order, with its question and its minutes."""
+    if where == "README.md":
+        text, folder = (ROOT / where).read_text(encoding="utf-8"), "notebooks/"
+    else:
+        cells = nbformat.read(NOTEBOOKS[0], as_version=4).cells
+        text, folder = next(c.source for c in cells if c.source.startswith("## The map of the course")), ""
+    rows = [[part.strip() for part in line.split("|")[1:-1]] for line in text.splitlines() if line[:1] == "|"]
+    rows = [row for row in rows if re.match(r"\[?\d\d\b", row[0]) and "*coming*" not in " ".join(row)]
+    assert len(rows) == len(NOTEBOOKS)
+    for path, row in zip(NOTEBOOKS, rows, strict=True):
+        run, read = minutes_of(path)
+        assert path.name[:2] in row[0]
+        assert f"]({folder}{path.name})" in " ".join(row[:2]) or (
+            where != "README.md" and path is NOTEBOOKS[0]
+        )
+        assert any(part.endswith("?") for part in row)
+        assert f"{run or '< 1'} + {read}" in row
+
+
+def test_links_back_and_forward(path, notebook):
+    """Each leads to the one before it and to the next; the last leads to the map in the first."""
+    number = NOTEBOOKS.index(path)
+    closing = notebook.cells[-1].source.replace("\n", " ")
+    back = re.search(r"\*\*Back:\*\* \[(\d\d) · [^\]]+\]\(([^)]+)\)", closing)
+    forward = re.search(r"\*\*Next:\*\* \[(\d\d) · [^\]]+\]\(([^)]+)\)", closing)
+    following = NOTEBOOKS[(number + 1) % len(NOTEBOOKS)]
+    assert forward.groups() == (following.name[:2], following.name)
+    if number:
+        assert back.groups() == (NOTEBOOKS[number - 1].name[:2], NOTEBOOKS[number - 1].name)
 
 
 def test_needs_only_what_came_before(path, notebook):
