@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
+
+from glasslib.training.directory import read_checkpoint
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def history_of(directory: str | Path) -> list[dict[str, float]]:
     if finished.exists():
         history = json.loads(finished.read_text())
     elif last.exists():
-        history = torch.load(last, map_location="cpu", weights_only=True)["history"]
+        history = read_checkpoint(last)["history"]
     return history
 
 
