@@ -151,11 +151,11 @@ class PhaseClassifier(nn.Module):
         seen :
             A configuration, or its :meth:`graph`, made once for several classifiers.
         """
-        data = self.graph(seen) if isinstance(seen, Glass) else seen
+        data = (self.graph(seen) if isinstance(seen, Glass) else seen).to(self.head.weight.device)
         self.eval()
         with torch.no_grad():
             each = self.logits(self.features(data), torch.arange(len(data.types))[:, None])
-        per_particle: FloatArray = each.double().numpy()
+        per_particle: FloatArray = each.double().cpu().numpy()
         return per_particle
 
 
