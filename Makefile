@@ -7,11 +7,10 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-BOOK := $(VENV)/.book
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint rebuild book data train results clean
+.PHONY: help setup lab test lint rebuild book train results clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 18
@@ -22,7 +21,7 @@ $(READY): pyproject.toml constraints.txt
 	@"$(PYTHON)" -c '$(SUITABLE)' 2>/dev/null || { echo "Python 3.11, 3.12 or 3.13 is needed:" \
 		"install one, or name it with PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[md,lab,test,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[md,lab,test,dev,book]'
 	@touch $@
 
 lab: $(READY)  ## set up, then open the course in JupyterLab; ARGS="--no-browser --port 8899" is passed on
@@ -41,12 +40,8 @@ lint: $(READY)  ## formatting, style, types and spelling
 rebuild: $(READY)  ## run all notebooks anew and store their outputs, with pictures of the figures
 	$(BIN)/python tools/rebuild_notebooks.py $(ARGS)
 
-book: $(BOOK)  ## a static site of the course in build/book, to be opened from there, without a network
+book: $(READY)  ## a static site of the course in build/book, to be opened from there, without a network
 	$(BIN)/python tools/build_book.py $(ARGS)
-
-$(BOOK): $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book]'
-	@touch $@
 
 train: $(READY)  ## train the network on BOTAN's sample and print the table; ARGS="--seed 1" is passed on
 	$(BIN)/python -m glasslib.train $(ARGS)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
     for needed in ("myst_nb", "sphinx_book_theme", "sphinx-mathjax-offline"):
-        pytest.importorskip(needed, reason="needs the extra 'book' (make book installs it)")
+        pytest.importorskip(needed, reason="needs the extra 'book' (make setup installs it)")
     out = tmp_path_factory.mktemp("site") / "book"
     command = [sys.executable, "-W", "ignore", ROOT / "tools" / "build_book.py", "--out", out]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

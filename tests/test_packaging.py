@@ -123,11 +123,10 @@ def test_the_conda_environment_installs_the_same_as_the_makefile():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
     assert pip[0] == "-c constraints.txt"
-    install, book = re.findall(r"-c constraints.txt -e '(.*)'", (ROOT / "Makefile").read_text())
+    (install,) = re.findall(r"-c constraints.txt -e '(.*)'", (ROOT / "Makefile").read_text())
     assert pip[1] == f"-e {install}"
     extras = set(install.removeprefix(".[").removesuffix("]").split(","))
-    assert book == ".[book]"  # added by make book
-    assert extras | {"book"} == set(PYPROJECT["project"]["optional-dependencies"])
+    assert extras == set(PYPROJECT["project"]["optional-dependencies"])
     (python,) = [entry for entry in environment["dependencies"] if str(entry).startswith("python=")]
     assert python in ("python=3.11", "python=3.12", "python=3.13")
 

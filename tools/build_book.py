@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "book", help="default: build/book")
     out: Path = parser.parse_args().out.resolve()
     if importlib.util.find_spec("myst_nb") is None:
-        sys.exit("tools/build_book.py needs the extra 'book': make book, or pip install -e '.[book]'")
+        sys.exit("tools/build_book.py needs the extra 'book': make setup, or pip install -e '.[book]'")
     with tempfile.TemporaryDirectory() as temporary:
         source, built = Path(temporary, "source"), Path(temporary, "built")
         write_source(source)
