@@ -12,6 +12,13 @@ from glasslib.explore.picture import picture
 
 _numbers = count(1)
 
+#: JupyterLab takes plain keys on a dropdown for itself: arrows go to another cell, and x cuts this one.
+_KEYS = (
+    "<style onload=\"this.closest('.explore-view').onkeydown = event => {"
+    "if (event.target.matches('select') &amp;&amp; !(event.shiftKey || event.ctrlKey || event.metaKey))"
+    ' event.stopPropagation()}"></style>'
+)
+
 
 def toolkit() -> Any:
     """The module ``ipywidgets``.
@@ -69,8 +76,11 @@ def side_by_side(*children: Any) -> Any:
 
 
 def rows(*children: Any) -> Any:
-    """One below the other."""
-    return toolkit().VBox(list(children))
+    """One below the other, as all of a view: its dropdowns get the keys that are meant for them."""
+    made = toolkit()
+    panel = made.VBox([*children, made.HTML(_KEYS, layout=made.Layout(display="none"))])
+    panel.add_class("explore-view")
+    return panel
 
 
 class Screen:

@@ -49,7 +49,7 @@ def pytest_runtest_makereport(item, call):
     """When a test of the browser fails, keep a picture of the page and say where."""
     report = yield
     lab = item.funcargs.get("lab")
-    if report.failed and isinstance(lab, Lab):
+    if report.failed and report.when != "teardown" and isinstance(lab, Lab):
         picture = Path(item.funcargs["tmp_path"]) / "failed.png"
         lab.page.screenshot(path=picture)
         report.sections.append(("what the browser showed", str(picture)))

@@ -31,6 +31,7 @@ FLAGS = (
     "--no-first-run",
 )
 PLOTLY = "application/vnd.plotly.v1+json"
+WIDGET = "application/vnd.jupyter.widget-view+json"
 PATIENCE = 1800  # seconds; on two quiet cores everything takes a small part of it
 
 
@@ -221,13 +222,9 @@ class Lab:
         """Press the stop button of the notebook in front."""
         self.panel.locator('[data-jp-item-name="interrupt"]').click()
 
-    def wait_for_another(self, figure: Locator, before: str) -> str:
-        """Until a figure of a widget is drawn otherwise than before; what it is then."""
-        deadline = time.monotonic() + PATIENCE
-        while (now := figure.inner_html()) == before:
-            assert time.monotonic() < deadline, "the figure stayed as it was"
-            self.page.wait_for_timeout(50)
-        return now
+    def view(self, index: int) -> View:
+        """What a cell shows of :mod:`glasslib.explore`."""
+        return View(self.cell(index).locator(".jp-OutputArea"))
 
     def refresh(self) -> None:
         """Read the list of files anew."""
@@ -237,6 +234,39 @@ class Lab:
         """End the kernel of the notebook in front: each takes its part of the memory."""
         self.menu("Kernel", "Shut Down Kernel")
         self.page.wait_for_function("() => !jupyterapp.shell.currentWidget.sessionContext.session")
+
+
+@dataclass
+class View:
+    """A view of :mod:`glasslib.explore`: its controls and its pictures, by what stands on them."""
+
+    area: Locator
+
+    def control(self, name: str) -> Locator:
+        """What is moved in the control with this name beside it."""
+        named = self.area.page.get_by_text(name, exact=True)
+        return self.area.locator(".widget-inline-hbox", has=named).locator("select, input, [role=slider]")
+
+    def button(self, name: str) -> Locator:
+        """The button that can be pressed."""
+        return self.area.get_by_role("button", name=name, exact=True, disabled=False)
+
+    def picture(self, label: str) -> Locator:
+        """The picture whose label begins so."""
+        return self.area.locator(f'svg[aria-label^="{label}"]')
+
+    def wait_for_text(self, text: str) -> None:
+        """Until it says so."""
+        self.area.get_by_text(text).first.wait_for()
+
+
+def wait_for_another(picture: Locator, before: str) -> str:
+    """Until a picture is another than before; what it consists of then."""
+    deadline = time.monotonic() + PATIENCE
+    while (now := picture.inner_html()) == before:
+        assert time.monotonic() < deadline, "the picture stayed as it was"
+        picture.page.wait_for_timeout(50)
+    return now
 
 
 def contents(plot: Locator) -> str:

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from tests.browser.lab import PATIENCE, contents, move_slider, wait_for_change
+from tests.browser.lab import PATIENCE, WIDGET, contents, move_slider, wait_for_another, wait_for_change
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2 * PATIENCE)]
 
@@ -36,14 +36,29 @@ predictor = SE3Predictor(network=small, training=training).fit(train, directory=
     "print(len(predictor.history), len(steps))",
 ]
 
-EXPLORER = [
+VIEWS = [
     """\
-from glasslib import catalog
-from glasslib.explore import ConvolutionExplorer
+import numpy as np
 
-(glass,) = catalog.load("bundled", "test", temperature=0.64, limit=1)
+from glasslib import catalog, checkpoints
+from glasslib.equivariant import NetworkOptions
+from glasslib.explore import GlassExplorer, LiveExplorer, LiveGlass, TrainingWatcher
+from glasslib.predictor import SE3Predictor
+from glasslib.simulate import Protocol
+from glasslib.training import TrainingOptions
+
+train = catalog.load("bundled", "train", temperature=0.64, limit=2)
+small = NetworkOptions(hidden="8x0e + 4x1o", l_max=1, n_layers=1, n_averages=1, width=8)
+protocol = Protocol(1.0, particles=300)
+sites = np.stack(np.unravel_index(np.random.default_rng(0).permutation(343)[:300], (7, 7, 7)), axis=1)
+live = LiveGlass(protocol, (sites + 0.5) / 7 * protocol.box, checkpoints.load("se3-T0.64"))
 """,
-    "ConvolutionExplorer(glass, particle=9)",
+    'GlassExplorer(data="bundled", temperature="0.64", name="test 1")',
+    f"""\
+training = TrainingOptions(epochs={EPOCHS}, patience={EPOCHS}, validation=0.5)
+TrainingWatcher(SE3Predictor(network=small, training=training), train, "watched")
+""",
+    "LiveExplorer(live, chunk=0.1)",
 ]
 
 
@@ -97,25 +112,23 @@ def test_make_lab_lands_on_the_first_notebook_which_runs_and_whose_sliders_move(
     lab.shut_down_kernel()
 
 
-@pytest.mark.parametrize("name", ["03_equivariant_convolution_by_hand.ipynb", "07_transfer_learning.ipynb"])
-def test_a_notebook_runs_from_end_to_end(lab, name):
-    lab.open(name)
+def test_a_notebook_runs_from_end_to_end(lab):
+    lab.open("07_transfer_learning.ipynb")
     run_to_the_end(lab)
     lab.shut_down_kernel()
 
 
-def test_sliders_of_widgets_obey_the_keyboard_and_redraw_the_figure(lab):
-    lab.open(write_notebook(lab, "explorer.ipynb", EXPLORER).name)
-    lab.run()
-    cells = lab.wait_until_run()
-    assert errors(cells[1]) == []
-    view = lab.cell(1).locator(".jp-OutputArea")
-    figure, slider = view.locator("svg:visible").first, view.get_by_role("slider").first
-    before = figure.inner_html()
+def test_a_notebook_with_a_view_runs_from_end_to_end_and_its_slider_turns_the_picture(lab):
+    lab.open("03_equivariant_convolution_by_hand.ipynb")
+    run_to_the_end(lab)
+    (shown,) = [cell["index"] for cell in lab.cells() if WIDGET in str(cell["outputs"])]
+    view = lab.view(shown)
+    picture, slider = view.picture("A neighbourhood"), view.control("about y (°)")
+    before = picture.inner_html()
     slider.press("ArrowRight")
-    turned = lab.wait_for_another(figure, before)
+    turned = wait_for_another(picture, before)
     slider.press("ArrowLeft")
-    assert lab.wait_for_another(figure, turned) == before
+    assert wait_for_another(picture, turned) == before
     lab.shut_down_kernel()
 
 
@@ -138,6 +151,80 @@ def test_training_that_is_stopped_goes_on_where_it_was(lab):
         "of what was done before, only the step that was cut off is repeated"
     )
     lab.shut_down_kernel()
+
+
+@pytest.fixture(scope="module")
+def views(lab):
+    """A notebook with the views, whose kernel the tests from here on share."""
+    lab.open(write_notebook(lab, "views.ipynb", VIEWS).name)
+    lab.run()
+    assert [errors(cell) for cell in lab.wait_until_run()] == [[]] * len(VIEWS)
+    yield
+    lab.shut_down_kernel()
+
+
+@pytest.mark.usefixtures("views")
+def test_the_glass_explorer_follows_the_keyboard_and_the_mouse(lab):
+    view = lab.view(1)
+    slabs, closely = view.picture("Two slabs"), view.picture("The selected particle")
+    view.wait_for_text("predicted, r =")  # computed beside the kernel
+    view.control("right panel").press("ArrowDown")
+    view.wait_for_text("predicted − measured")
+
+    number, spectrum = view.control("particle").input_value(), bars(closely)
+    view.control("in the slab").press("ArrowRight")
+    closely.get_by_text(f"particle {number} (").wait_for(state="detached")
+    assert bars(closely) != spectrum
+
+    for picture in (slabs, closely):
+        disc, spectrum = picture.locator("[data-id]").last, bars(closely)  # drawn last, it lies on top
+        number = disc.get_attribute("data-id")
+        disc.click()
+        view.wait_for_text(f"particle {number} (")
+        assert view.control("particle").input_value() == number
+        assert bars(closely) != spectrum
+
+
+def bars(picture):
+    """How high they are."""
+    heights = picture.locator("rect").evaluate_all("bars => bars.map(bar => bar.getAttribute('height'))")
+    assert len(heights) == 8
+    return heights
+
+
+@pytest.mark.usefixtures("views")
+def test_a_training_is_watched_stopped_and_resumed(lab):
+    view = lab.view(2)
+    curves = view.picture("Loss and correlation")
+    dots = curves.locator("circle")  # four for each epoch
+    view.button("Start").press("Enter")
+    dots.nth(8).wait_for()
+    view.button("Stop").press("Enter")
+    view.wait_for_text("not running")
+    number, stopped = dots.count(), curves.inner_html()
+    view.button("Resume").press("Enter")
+    wait_for_another(curves, stopped)
+    assert dots.count() >= number
+    dots.nth(4 * EPOCHS - 1).wait_for()
+    view.wait_for_text("finished")
+
+
+@pytest.mark.usefixtures("views")
+def test_a_simulation_moves_in_sight_and_can_be_used_when_it_is_paused(lab):
+    view = lab.view(3)
+    slab = view.picture("A slab of the running simulation")
+    for _ in range(2):
+        frame = slab.inner_html()
+        view.button("Run").press("Enter")
+        for _ in range(2):
+            frame = wait_for_another(slab, frame)
+        view.button("Pause").press("Enter")
+        view.wait_for_text("paused")
+        frame = slab.inner_html()
+        view.control("predict for t").press("ArrowLeft")
+        other = wait_for_another(slab, frame)
+        view.control("predict for t").press("ArrowRight")
+        assert wait_for_another(slab, other) == frame
 
 
 def errors(cell):
