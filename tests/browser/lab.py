@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -260,15 +260,6 @@ class View:
         self.area.get_by_text(text).first.wait_for()
 
 
-def wait_for_another(picture: Locator, before: str) -> str:
-    """Until a picture is another than before; what it consists of then."""
-    deadline = time.monotonic() + PATIENCE
-    while (now := picture.inner_html()) == before:
-        assert time.monotonic() < deadline, "the picture stayed as it was"
-        picture.page.wait_for_timeout(50)
-    return now
-
-
 def contents(plot: Locator) -> str:
     """The data of a drawn figure, as text to compare."""
     text: str = plot.evaluate(
@@ -277,13 +268,18 @@ def contents(plot: Locator) -> str:
     return text
 
 
-def wait_for_change(plot: Locator, before: str) -> str:
-    """Until the data of a figure are others than before; the new ones."""
+def wait_for_change(plot: Locator, before: str, read: Callable[[Locator], str] = contents) -> str:
+    """Until what is drawn is read otherwise than before, the data of a figure by default; what it is then."""
     deadline = time.monotonic() + PATIENCE
-    while (now := contents(plot)) == before:
-        assert time.monotonic() < deadline, "the data of the figure stayed as they were"
+    while (now := read(plot)) == before:
+        assert time.monotonic() < deadline, "what is drawn stayed as it was"
         plot.page.wait_for_timeout(50)
     return now
+
+
+def wait_for_another(picture: Locator, before: str) -> str:
+    """Until a picture is another than before; what it consists of then."""
+    return wait_for_change(picture, before, lambda picture: picture.inner_html())
 
 
 def move_slider(plot: Locator, place: float) -> None:

@@ -17,6 +17,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(2 * PATIENCE)]
 
 START = "00_start_here.ipynb"
 EPOCHS = 20
+SMALL = f"""\
+train = catalog.load("bundled", "train", temperature=0.64, limit=2)
+small = NetworkOptions(hidden="8x0e + 4x1o", l_max=1, n_layers=1, n_averages=1, width=8)
+training = TrainingOptions(epochs={EPOCHS}, patience={EPOCHS}, validation=0.5)
+"""
 TRAINING = [
     """\
 import torch
@@ -29,13 +34,9 @@ from glasslib.training import PropensityModule, TrainingOptions
 torch.set_num_threads(1)  # the other core may be busy with another test
 steps, step = [], PropensityModule.training_step
 PropensityModule.training_step = lambda *given: steps.append(1) or step(*given)
-train = catalog.load("bundled", "train", temperature=0.64, limit=2)
-small = NetworkOptions(hidden="8x0e + 4x1o", l_max=1, n_layers=1, n_averages=1, width=8)
-""",
-    f"""\
-training = TrainingOptions(epochs={EPOCHS}, patience={EPOCHS}, validation=0.5)
-predictor = SE3Predictor(network=small, training=training).fit(train, directory="run")
-""",
+"""
+    + SMALL,
+    'predictor = SE3Predictor(network=small, training=training).fit(train, directory="run")',
     "print(len(predictor.history), len(steps))",
 ]
 
@@ -50,17 +51,13 @@ from glasslib.predictor import SE3Predictor
 from glasslib.simulate import Protocol
 from glasslib.training import TrainingOptions
 
-train = catalog.load("bundled", "train", temperature=0.64, limit=2)
-small = NetworkOptions(hidden="8x0e + 4x1o", l_max=1, n_layers=1, n_averages=1, width=8)
 protocol = Protocol(1.0, particles=300)
 sites = np.stack(np.unravel_index(np.random.default_rng(0).permutation(343)[:300], (7, 7, 7)), axis=1)
 live = LiveGlass(protocol, (sites + 0.5) / 7 * protocol.box, checkpoints.load("se3-T0.64"))
-""",
+"""
+    + SMALL,
     'GlassExplorer(data="bundled", temperature="0.64", name="test 1")',
-    f"""\
-training = TrainingOptions(epochs={EPOCHS}, patience={EPOCHS}, validation=0.5)
-TrainingWatcher(SE3Predictor(network=small, training=training), train, "watched")
-""",
+    'TrainingWatcher(SE3Predictor(network=small, training=training), train, "watched")',
     "LiveExplorer(live, chunk=0.1)",
 ]
 
