@@ -3,7 +3,8 @@
     python benchmarks/network.py
 
 On one graph of 4096 particles (r_c = 2): the SE(3) network as it is trained, BOTAN's network and Bapst et
-al.'s, at their published sizes. They take turns, the median counts. Writes results/network.json.
+al.'s, at their published sizes, these in mixed precision (bfloat16) too. They take turns, the median counts.
+Writes results/network.json.
 """
 
 from __future__ import annotations
@@ -37,20 +38,22 @@ def graph(n: int):
     return build_graph(glass, GraphOptions(cutoff=CUTOFF))
 
 
-def training_step(network: nn.Module, data):
+def training_step(network: nn.Module, data, half: bool):
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-9)
 
     def step() -> None:
         optimizer.zero_grad()
-        network(data).square().mean().backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            predicted = network(data)
+        predicted.float().square().mean().backward()
         optimizer.step()
 
     return step
 
 
-def prediction(network: nn.Module, data):
+def prediction(network: nn.Module, data, half: bool):
     def predict() -> None:
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=half):
             network(data)
 
     return predict
@@ -69,10 +72,12 @@ def main() -> None:
         "BOTAN": InteractionNetwork("botan"),
         "Bapst": InteractionNetwork("bapst"),
     }
+    half = {f"{name}, bf16": networks[name] for name in ("BOTAN", "Bapst")}
+    networks |= half
     found = {"particles": data.num_nodes, "pairs": data.num_edges, "threads": torch.get_num_threads()}
     print(f"N = {data.num_nodes}, {data.num_edges} pairs, median of {options.turns}")
     for what, make in {"training step": training_step, "prediction": prediction}.items():
-        runs = {name: make(network, data) for name, network in networks.items()}
+        runs = {name: make(network, data, name in half) for name, network in networks.items()}
         times: dict[str, list[float]] = {name: [] for name in runs}
         for run in runs.values():
             run()
@@ -84,7 +89,7 @@ def main() -> None:
         for name, values in times.items():
             weights = sum(p.numel() for p in networks[name].parameters())
             median = statistics.median(values)
-            print(f"  {what:<14} {name:<6} {weights:>7} weights  {median:.3f} s  {median / ours:.2f} x SE(3)")
+            print(f"  {what:<14} {name:<11} {weights:>7} weights {median:.3f} s {median / ours:.2f} x SE(3)")
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "network.json").write_text(json.dumps(found, indent=1) + "\n")
 

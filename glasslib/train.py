@@ -64,7 +64,8 @@ def _names(*classes: type) -> set[str]:
 
 #: Options that only some predictors have.
 _OWN = {
-    "botan": {"node_weight", "pretraining_epochs"},
+    "bapst": {"geometry_steps"},
+    "botan": {"geometry_steps", "node_weight", "pretraining_epochs"},
     "ridge": {"angular"},
     "se3": {"start", "node_weight", "pretraining_epochs"},
     "transfer": {"start"},
@@ -75,7 +76,7 @@ _OPTIONS = {
     "se3": _names(GraphOptions, NetworkOptions, TrainingOptions) | _OWN["se3"],
     "transfer": _names(TrainingOptions) | _OWN["transfer"],
     "botan": _names(TrainingOptions) | {"structure"} | _OWN["botan"],
-    "bapst": _names(TrainingOptions) | {"structure"},
+    "bapst": _names(TrainingOptions) | {"structure"} | _OWN["bapst"],
     "perceptron": _names(TrainingOptions) | {"structure"},
     "ridge": {"structure", "energy", "displacement", "seed"} | _OWN["ridge"],
 }
@@ -200,6 +201,8 @@ def label(options: argparse.Namespace) -> str:
     name, given = PREDICTORS[options.predictor], vars(options)
     structure = given.get("structure", "thermal" if options.predictor in ("botan", "bapst") else "inherent")
     if options.predictor == "ridge":
+        if not (given.get("energy", True) or given.get("displacement", True)):
+            name += " of positions alone"
         name += "" if given.get("angular", True) else " without bond order"
     if options.predictor == "transfer":
         return f"{name} on {Path(given['start']).name}"
@@ -271,6 +274,9 @@ def parser() -> argparse.ArgumentParser:
     of: dict[str, Any] = {"default": argparse.SUPPRESS, "metavar": "X"}
     some.add_argument("--node-weight", type=float, **of, help="botan, se3: share of particles in the loss, 1")
     some.add_argument("--pretraining-epochs", type=int, **of, help="botan, se3: epochs on bonds alone, 0")
+    some.add_argument(
+        "--geometry-steps", type=int, **of, help="botan, bapst: steps in which edges learn geometry, 0"
+    )
     some.add_argument(
         "--start", **of, help="se3: fine-tune this model, a shipped one or a run; transfer: keep it"
     )

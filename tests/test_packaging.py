@@ -115,7 +115,7 @@ def test_every_dependency_has_a_tested_version_within_its_range():
 def test_torch_is_pinned_only_in_the_constraints():
     assert constraints()["torch"] == "2.13.0"
     assert [line for line in requirements() if line.startswith("torch>") or line.startswith("torch=")] == [
-        "torch>=2.6"
+        "torch>=2.9"
     ]
 
 

@@ -69,9 +69,10 @@ def test_ridge_by_the_same_command(small_data, tmp_path, monkeypatch):
 @pytest.mark.parametrize("kind", ["botan", "bapst"])
 def test_plain_graph_networks_by_the_same_command(kind, small_data, tmp_path):
     command = [kind, "--quiet", "--epochs", "1", "--output", str(tmp_path / "run")]
-    assert train.main(command) == 0
+    assert train.main([*command, "--geometry-steps", "2", "--optimizer", "muon"]) == 0
     assert f"{train.PREDICTORS[kind]}, thermal" in load_scores(tmp_path / "run" / "scores.json")
-    assert InteractionPredictor.load(tmp_path / "run" / "model.pt").kind == kind
+    loaded = InteractionPredictor.load(tmp_path / "run" / "model.pt")
+    assert (loaded.kind, loaded.geometry_steps, loaded.training_options.optimizer) == (kind, 2, "muon")
 
 
 def test_half_precision_by_the_same_command(small_data, tmp_path):
@@ -98,6 +99,8 @@ def test_scores_that_are_none_are_named(tmp_path):
     [
         (["ridge"], "--cutoff does not apply to ridge"),
         (["bapst", "--node-weight", "0.5"], "does not apply to bapst"),
+        (["--geometry-steps", "9"], "--geometry-steps does not apply to se3"),
+        (["--optimizer", "sgd"], "optimizer: expected adamw or muon"),
         (["--data", "nothing"], "no data set is called 'nothing'"),
         (["--epochs", "0"], "epochs: expected a positive number"),
         (["--structure", "molten"], "structure: expected"),

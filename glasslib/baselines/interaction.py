@@ -16,7 +16,7 @@ from glasslib.targets import N_BOND_KINDS, TargetScale, bond_kinds
 STEPS, WIDTH = 7, 64
 
 #: Their edges are worked on together, on a CPU; quickest of 64 to 1024 particles.
-PARTICLES_AT_ONCE = 256
+PARTICLES_AT_ONCE = 512
 
 
 class InteractionNetwork(nn.Module):
@@ -94,13 +94,13 @@ class InteractionNetwork(nn.Module):
         fixed = [functional.linear(edge_0, of_edge_0, bias) for edge_0 in edges_0]
         if self.kind == "bapst":
             at_j, at_i = nodes_0 @ of_ends[1].T, nodes_0 @ of_ends[3].T
-            fixed = [rest + at_j[part.j] + at_i[part.i] for rest, part in zip(fixed, parts, strict=True)]
+            fixed = [rest + sum(part.ends(at_j, at_i)) for rest, part in zip(fixed, parts, strict=True)]
 
         nodes, edges = nodes_0, edges_0
         for _ in range(STEPS):
             at_j, at_i = nodes @ of_j.T, nodes @ of_i.T
             edges = [
-                self._updated(torch.addmm(rest, edge, of_edge.T), at_j[part.j], at_i[part.i])
+                self._updated(torch.addmm(rest, edge, of_edge.T), *part.ends(at_j, at_i))
                 for rest, edge, part in zip(fixed, edges, parts, strict=True)
             ]
             received = torch.cat([part.sum(edge) for part, edge in zip(parts, edges, strict=True)])
@@ -141,11 +141,18 @@ class _Part(NamedTuple):
 
     j: Tensor
     i: Tensor
-    lengths: Tensor
+    first: int
+    n_particles: int
+
+    def ends(self, at_j: Tensor, at_i: Tensor) -> tuple[Tensor, Tensor]:
+        """For every edge what its two particles have."""
+        return at_j.index_select(0, self.j), at_i.index_select(0, self.i)
 
     def sum(self, edges: Tensor) -> Tensor:
-        """Sum over the edges of each particle."""
-        return torch.segment_reduce(edges, "sum", lengths=self.lengths, axis=0)
+        """Sum over the edges of each particle; what is in half precision is summed in single."""
+        edges = edges.to(torch.promote_types(edges.dtype, torch.float32))
+        nothing = edges.new_zeros(self.n_particles, edges.shape[1])
+        return nothing.index_add(0, self.i - self.first, edges)
 
 
 def _parts(edge_index: Tensor, n_particles: int) -> list[_Part]:
@@ -155,7 +162,8 @@ def _parts(edge_index: Tensor, n_particles: int) -> list[_Part]:
     size = PARTICLES_AT_ONCE if i.device.type == "cpu" else n_particles
     lengths = torch.bincount(i, minlength=n_particles).split(size)
     edges = [int(part.sum()) for part in lengths]
-    return [_Part(*part) for part in zip(j.split(edges), i.split(edges), lengths, strict=True)]
+    ends = zip(j.split(edges), i.split(edges), range(0, n_particles, size), lengths, strict=True)
+    return [_Part(j, i, first, len(own)) for j, i, first, own in ends]
 
 
 def _perceptron(n_inputs: int) -> nn.Sequential:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
+from torch import nn
+from torch_geometric.data import Data
+
 from glasslib.baselines import InteractionNetwork
+from glasslib.baselines.geometry import learn_geometry
 from glasslib.errors import GlassError
 from glasslib.graph import GraphOptions, Structure
 from glasslib.predictor.bonds import BondPredictor
-from glasslib.training import TrainingOptions
+from glasslib.training import TrainingOptions, split
 
 #: Published (BOTAN): Adam at a constant 1e-4, clip 1, no decay, the plain mean squared error of all
 #: particles in sigma_AA, 1000 epochs of 400 configurations. Here: clip and decay the same; a one-cycle
@@ -33,6 +38,9 @@ class InteractionPredictor(BondPredictor):
         Positions that span the graph: ``"thermal"``, as published, or ``"inherent"``.
     training :
         How it is trained; by default :data:`TRAINING`.
+    geometry_steps :
+        Before all else the encoder of edges learns distances and directions in so many steps
+        (:func:`~glasslib.baselines.geometry.learn_geometry`; 1500 take half a minute). 0, as published: not.
     node_weight, pretraining_epochs :
         Of :class:`~glasslib.predictor.bonds.BondPredictor`.
 
@@ -50,6 +58,7 @@ class InteractionPredictor(BondPredictor):
         structure: Structure = "thermal",
         training: TrainingOptions | None = None,
         *,
+        geometry_steps: int = 0,
         node_weight: float = 1.0,
         pretraining_epochs: int = 0,
     ) -> None:
@@ -61,7 +70,10 @@ class InteractionPredictor(BondPredictor):
         self.graph_options = GraphOptions(
             structure, cutoff=2.0, energy=False, displacement=False, averaging_cutoff=0
         )
+        if geometry_steps < 0:
+            raise GlassError(f"expected 0 or more, got {geometry_steps}", field="geometry_steps")
         self.kind: Literal["botan", "bapst"] = kind
+        self.geometry_steps = geometry_steps
         self.fresh_network(1)  # refuses what makes no sense before anything is trained
 
     def describe(self) -> dict[str, Any]:
@@ -69,6 +81,7 @@ class InteractionPredictor(BondPredictor):
         return {
             "kind": self.kind,
             "structure": self.graph_options.structure,
+            "geometry_steps": self.geometry_steps,
             "node_weight": self.node_weight,
             "pretraining_epochs": self.pretraining_epochs,
         }
@@ -81,3 +94,18 @@ class InteractionPredictor(BondPredictor):
     def fresh_network(self, n_times: int) -> InteractionNetwork:
         """A network with random weights."""
         return InteractionNetwork(self.kind, n_times, self.node_weight)
+
+    def begin(self, network: nn.Module, graphs: Sequence[Data], progress: bool = True) -> None:
+        """Let the encoder of edges learn geometry, from the vectors of one training configuration."""
+        if not self.geometry_steps or self._start is not None:
+            return
+        seed = self.training_options.seed
+        first = split(len(graphs), self.training_options.validation, seed)[0][0]
+        learn_geometry(
+            network.encode_edges,  # type: ignore[arg-type]
+            graphs[first].edge_vector,
+            self.graph_options.cutoff,
+            self.geometry_steps,
+            seed=seed,
+            progress=progress,
+        )

@@ -98,6 +98,8 @@ class NetworkPredictor(ABC):
             network.load_state_dict(self._fitting(network, start))
         bar = tqdm(glasses, desc="graphs", disable=not progress)
         graphs = [self.prepare(glass) for glass in bar]
+        if start is None:
+            self.begin(network, graphs, progress)
         label: dict[str, Any] = {
             "options": self.describe(),
             "times": self.times.tolist(),
@@ -117,6 +119,10 @@ class NetworkPredictor(ABC):
             )
         self.network = network
         return self
+
+    def begin(self, network: nn.Module, graphs: Sequence[Data], progress: bool = True) -> None:
+        """Improve random weights before training, if there is a way; all graphs to be fitted are given."""
+        del network, graphs, progress
 
     def _fitting(self, network: nn.Module, start: NetworkPredictor) -> dict[str, torch.Tensor]:
         """The state of ``network`` with the weights of ``start``; its own where the times differ."""

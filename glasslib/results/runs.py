@@ -83,6 +83,9 @@ def _runs() -> dict[str, Run]:
         add(data, "ridge", 1, "ridge")
         add(data, "ridge-radial", 1, "ridge", "--no-angular")
         add(data, "ridge-radial-both", 1, "ridge", "--no-angular", "--structure", "both")
+        for structure in ("inherent", "thermal"):
+            shown = ("--structure", structure, "--no-energy", "--no-displacement")
+            add(data, f"ridge-positions-{structure}", 1, "ridge", *shown)
         add(data, "perceptron", 2, "perceptron", seeds=3)
         add(data, "se3", 14 if cold else 6, "se3", *(() if cold else _FORTY), seeds=2 if cold else 1)
         if cold:
@@ -90,13 +93,16 @@ def _runs() -> dict[str, Run]:
         else:
             add(data, "se3-both", 25, "se3", *_BOTH)
         if data == "kob-andersen-T0.56":
-            continue  # the plain networks, ten minutes each, are compared at both ends
-        # bonds are known where end positions are; with either, 40 epochs of BOTAN's eight configurations
-        bonds = ("30", "--node-weight", "0.4", "--pretraining-epochs", "10") if cold else ("20",)
+            continue  # the plain networks, a quarter of an hour each, are compared at both ends
+        # bonds are known where end positions are
+        bonds = ("50", "--node-weight", "0.4", "--pretraining-epochs", "10") if cold else ("60",)
         for structure in ("thermal", "inherent"):
-            own = ("--structure", structure, "--epochs")
-            add(data, f"botan-{structure}", 10, "botan", *own, *bonds)
-            add(data, f"bapst-{structure}", 10, "bapst", *own, "40" if cold else "20")
+            own = (*_PLAIN, "--structure", structure, "--epochs")
+            add(data, f"botan-{structure}", 15, "botan", *own, *bonds)
+            add(data, f"bapst-{structure}", 15, "bapst", *own, "60")
+        if cold:
+            own = (*_PLAIN, "--structure", "inherent", "--epochs", "60")
+            add(data, "botan-particles-inherent", 15, "botan", *own)
     for name, temperatures in _TOGETHER.items():
         named = ["botan" if t == 0.44 else f"bundled:{t:.2f}" for t in temperatures]
         # BOTAN's sample has one time
@@ -122,6 +128,13 @@ _TUNED = ("--start", "se3-T0.64", "--epochs", "40", "--learning-rate", "2e-3")
 _FORTY = ("--epochs", "40", "--patience", "20")
 
 _BOTH = ("--structure", "both", "--n-thermal-layers", "1", "--epochs", "50", "--patience", "50")
+
+#: What gives the plain networks most in a few hundred steps: edges that know geometry, and Muon.
+_PLAIN = (
+    *("--geometry-steps", "1500"),
+    *("--optimizer", "muon", "--learning-rate", "2e-3"),
+    *("--precision", "bf16-mixed"),
+)
 
 #: By name.
 RUNS: dict[str, Run] = _runs()

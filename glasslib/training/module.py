@@ -18,6 +18,7 @@ from torch_geometric.utils import scatter
 from glasslib.evaluation import pearson
 from glasslib.glass import TYPE_NAMES
 from glasslib.targets import TargetScale, bond_kinds, scored_bonds
+from glasslib.training.optimizers import OPTIMIZERS
 from glasslib.training.options import TrainingOptions
 
 
@@ -170,12 +171,16 @@ class PropensityModule(pl.LightningModule):
         self.history.append(record)
 
     def configure_optimizers(self) -> Any:
-        """AdamW with a one-cycle schedule."""
-        optimizer = torch.optim.AdamW(
-            self.parameters(), self.options.learning_rate, weight_decay=self.options.weight_decay
+        """The optimiser that was asked for, with a one-cycle schedule."""
+        peak = self.options.learning_rate
+        optimizer = OPTIMIZERS[self.options.optimizer](
+            self.parameters(), peak, weight_decay=self.options.weight_decay
         )
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, self.options.learning_rate, total_steps=int(self.trainer.estimated_stepping_batches)
+            optimizer,
+            peak,
+            total_steps=int(self.trainer.estimated_stepping_batches),
+            cycle_momentum="betas" in optimizer.defaults,
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

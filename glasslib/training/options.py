@@ -8,6 +8,7 @@ import numpy as np
 
 from glasslib.errors import GlassError
 from glasslib.glass import TYPE_NAMES
+from glasslib.training.optimizers import OPTIMIZERS
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,9 @@ class TrainingOptions:
         Fraction of the configurations set aside (at least one): they choose the best epoch, and
         no test configuration ever does. 0: all are trained on, and the last epoch counts.
     learning_rate, weight_decay, clip :
-        AdamW with a one-cycle schedule that peaks at ``learning_rate``; gradients are clipped to
-        the norm ``clip``.
+        A one-cycle schedule peaks at ``learning_rate``; gradients are clipped to the norm ``clip``.
+    optimizer :
+        ``"adamw"``, or ``"muon"`` (:class:`glasslib.training.optimizers.Muon`).
     offset_weight :
         How much the mean error of a whole configuration counts in the loss beside the errors of its
         particles relative to it. Below 1, because how fast a configuration is as a whole is hardly
@@ -44,6 +46,7 @@ class TrainingOptions:
     learning_rate: float = 5e-3
     weight_decay: float = 0.1
     clip: float = 1.0
+    optimizer: str = "adamw"
     offset_weight: float = 0.1
     batch_size: int = 1
     particle_type: str = "A"
@@ -53,6 +56,8 @@ class TrainingOptions:
         for name in ("epochs", "patience", "batch_size", "learning_rate", "clip"):
             if not getattr(self, name) > 0:
                 raise GlassError(f"expected a positive number, got {getattr(self, name)}", field=name)
+        if self.optimizer not in OPTIMIZERS:
+            raise GlassError(f"expected {' or '.join(OPTIMIZERS)}, got {self.optimizer!r}", field="optimizer")
         if not 0 <= self.offset_weight <= 1:
             raise GlassError(f"expected 0 to 1, got {self.offset_weight}", field="offset_weight")
         if self.seed < 0:
