@@ -34,6 +34,8 @@ COLUMNS = (
 )
 LAST = ("energy alone", "ceiling")
 
+SYMBOLS = ("circle", "square", "diamond")
+
 
 def each_seed(data: str, time: float) -> dict[str, list[float]]:
     """r(mean) of every run on some data at one of its times, by predictor."""
@@ -79,10 +81,15 @@ def figure() -> go.Figure:
     drawn: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for path in paths:
         drawn |= {name: (score.times, score.mean) for name, score in load_scores(path).items()}
-    for name, (times, r) in drawn.items():
-        if name not in ("constant", "energy alone"):
-            line = {"dash": "dot", "color": "#555"} if name == "ceiling" else {}
-            panels.add_scatter(x=times, y=r, name=name, mode="lines+markers", line=line, row=1, col=1)
+    names = [name for name in drawn if name not in ("constant", "energy alone")]
+    for k, name in enumerate(names):
+        times, r = drawn[name]
+        line = {"dash": "dot", "color": "#555"} if name == "ceiling" else {}
+        # colours repeat; symbols tell them apart
+        marker = {"symbol": SYMBOLS[k // len(TEMPLATE.layout.colorway)], "size": 8}
+        panels.add_scatter(
+            x=times, y=r, name=name, mode="lines+markers", line=line, marker=marker, row=1, col=1
+        )
     bars = each_seed("botan-T0.44", 4120.0)
     ranked = sorted(bars, key=lambda name: float(np.mean(bars[name])))
     panels.add_bar(
