@@ -29,9 +29,8 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float = 0.0) -> None:
         trained = [p for p in parameters if p.requires_grad]
-        hidden = [p for p in trained if p.ndim == 2 and min(p.shape) >= HIDDEN]
-        known = {id(p) for p in hidden}
-        others = [p for p in trained if id(p) not in known]
+        hidden = [p for p in trained if _is_hidden(p)]
+        others = [p for p in trained if not _is_hidden(p)]
         parts: list[torch.optim.Optimizer] = []
         if hidden:
             parts.append(torch.optim.Muon(hidden, lr, weight_decay, adjust_lr_fn="match_rms_adamw"))
@@ -62,6 +61,10 @@ class Muon(torch.optim.Optimizer):
         for part in self._parts:
             part.step()
         return loss
+
+
+def _is_hidden(p: nn.Parameter) -> bool:
+    return p.ndim == 2 and min(p.shape) >= HIDDEN
 
 
 class _Make(Protocol):
