@@ -64,7 +64,8 @@ def clean(notebook: NotebookNode) -> None:
         tags = cell.metadata.get("tags")
         cell.metadata = NotebookNode({"tags": tags} if tags else {})
         if cell.cell_type == "code":
-            cell.outputs = merged([o for o in cell.outputs if WIDGET not in o.get("data", {})])
+            kept = [o for o in cell.outputs if WIDGET not in o.get("data", {}) and not of_kaleido(o)]
+            cell.outputs = merged(kept)
         for output in cell.get("outputs", []):
             if "metadata" in output:
                 output.metadata = NotebookNode()
@@ -75,6 +76,11 @@ def clean(notebook: NotebookNode) -> None:
                     output.data[kind] = without_local_paths(content)
             if PLOTLY in output.get("data", {}):
                 output.data[PLOTLY].get("config", {}).pop("plotlyServerURL", None)
+
+
+def of_kaleido(output: NotebookNode) -> bool:
+    """What kaleido's wire to the browser says now and then; pictures are made all the same."""
+    return output.get("name") == "stderr" and output.text.startswith("JSONError decoding message. Ignoring")
 
 
 def merged(outputs: list[NotebookNode]) -> list[NotebookNode]:

@@ -13,7 +13,7 @@ from glasslib.baselines.geometry import learn_geometry
 from glasslib.errors import GlassError
 from glasslib.graph import GraphOptions, Structure
 from glasslib.predictor.bonds import BondPredictor
-from glasslib.training import TrainingOptions, split
+from glasslib.training import TrainingOptions
 
 #: Published (BOTAN): Adam at a constant 1e-4, clip 1, no decay, the plain mean squared error of all
 #: particles in sigma_AA, 1000 epochs of 400 configurations. Here: clip and decay the same; a one-cycle
@@ -95,17 +95,15 @@ class InteractionPredictor(BondPredictor):
         """A network with random weights."""
         return InteractionNetwork(self.kind, n_times, self.node_weight)
 
-    def begin(self, network: nn.Module, graphs: Sequence[Data], progress: bool = True) -> None:
+    def begin(self, network: nn.Module, progress: bool, training: Sequence[Data]) -> None:
         """Let the encoder of edges learn geometry, from the vectors of one training configuration."""
         if not self.geometry_steps or self._start is not None:
             return
-        seed = self.training_options.seed
-        first = split(len(graphs), self.training_options.validation, seed)[0][0]
         learn_geometry(
             network.encode_edges,  # type: ignore[arg-type]
-            graphs[first].edge_vector,
+            training[0].edge_vector,
             self.graph_options.cutoff,
             self.geometry_steps,
-            seed=seed,
+            seed=self.training_options.seed,
             progress=progress,
         )

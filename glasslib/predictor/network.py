@@ -7,6 +7,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -98,8 +99,6 @@ class NetworkPredictor(ABC):
             network.load_state_dict(self._fitting(network, start))
         bar = tqdm(glasses, desc="graphs", disable=not progress)
         graphs = [self.prepare(glass) for glass in bar]
-        if start is None:
-            self.begin(network, graphs, progress)
         label: dict[str, Any] = {
             "options": self.describe(),
             "times": self.times.tolist(),
@@ -115,14 +114,15 @@ class NetworkPredictor(ABC):
                 directory=directory or temporary,
                 progress=progress,
                 label=label,
+                begin=None if start else partial(self.begin, network, progress),
                 **more,
             )
         self.network = network
         return self
 
-    def begin(self, network: nn.Module, graphs: Sequence[Data], progress: bool = True) -> None:
-        """Improve random weights before training, if there is a way; all graphs to be fitted are given."""
-        del network, graphs, progress
+    def begin(self, network: nn.Module, progress: bool, training: Sequence[Data]) -> None:
+        """Improve random weights before the first epoch, if there is a way; the training graphs are given."""
+        del network, progress, training
 
     def _fitting(self, network: nn.Module, start: NetworkPredictor) -> dict[str, torch.Tensor]:
         """The state of ``network`` with the weights of ``start``; its own where the times differ."""

@@ -42,6 +42,7 @@ def fit(
     precision: str = "32-true",
     progress: bool = True,
     label: dict[str, Any] | None = None,
+    begin: Callable[[list[Data]], None] | None = None,
     watch: Callable[[Progress], None] | None = None,
 ) -> list[dict[str, float]]:
     """Train a network in place, and leave it with the weights of its best validation epoch.
@@ -72,6 +73,9 @@ def fit(
         Show a bar.
     label :
         Anything JSON-like that tells this run from others in the same directory.
+    begin :
+        Called with the training graphs before the first epoch, to improve random weights; not by a run that
+        continues or is finished.
     watch :
         Called after every step. What it raises ends the training as a kill does: it can be continued.
 
@@ -107,6 +111,7 @@ def fit(
                 options,
                 directory,
                 last,
+                begin,
                 watch,
                 devices=devices,
                 num_nodes=num_nodes,
@@ -125,12 +130,15 @@ def _train(
     options: TrainingOptions,
     directory: Path,
     last: Path | None,
+    begin: Callable[[list[Data]], None] | None,
     watch: Callable[[Progress], None] | None,
     *,
     enable_progress_bar: bool,
     **devices: Any,
 ) -> list[dict[str, float]]:
     """Run all epochs, or those that are left; the history, which is written when all is done."""
+    if last is None and begin is not None:
+        begin(training)
     network.normalize(  # type: ignore[operator]
         *(torch.cat([getattr(graph, name) for graph in training]) for name in ("scalars", "types", "y"))
     )

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-import glasslib.predictor.network
+import glasslib.training.loop
 from glasslib import GlassError
 from glasslib.baselines import InteractionNetwork
 from glasslib.baselines.geometry import N_DIRECTED_SHELLS, N_SHELLS, described, learn_geometry
@@ -86,14 +86,14 @@ def test_what_is_asked_for_is_shells_and_what_turns_with_the_vectors():
 
 @pytest.fixture
 def begun(monkeypatch):
-    """Encoders of edges as training finds them."""
-    found, fit = [], glasslib.predictor.network.fit
+    """Encoders of edges as the first epoch finds them."""
+    found, module = [], glasslib.training.loop.PropensityModule
 
-    def spy(network, *arguments, **options):
+    def spy(network, *arguments):
         found.append(network.encode_edges[0].weight.detach().clone())
-        return fit(network, *arguments, **options)
+        return module(network, *arguments)
 
-    monkeypatch.setattr("glasslib.predictor.network.fit", spy)
+    monkeypatch.setattr("glasslib.training.loop.PropensityModule", spy)
     return found
 
 
@@ -126,6 +126,21 @@ def test_training_begins_with_it_once(begun, tmp_path):
     assert (begun[0].norm(dim=1) - 1).abs().max() < 0.05
     assert not torch.equal(begun[0], begun[1])  # what the bonds made of it
     assert both.geometry_steps == 2
+
+
+@pytest.mark.parametrize("left", ["last.ckpt", "history.json"])
+def test_a_run_that_goes_on_or_is_finished_does_not_begin_again(left, tmp_path, monkeypatch):
+    glasses, training = [moving(seed) for seed in range(3)], TrainingOptions(epochs=1)
+
+    def fitted():
+        predictor = InteractionPredictor("bapst", training=training, geometry_steps=2)
+        return predictor.fit(glasses, directory=tmp_path, progress=False).predict(glasses[0])
+
+    before = fitted()
+    if left == "last.ckpt":
+        (tmp_path / "history.json").unlink()
+    monkeypatch.setattr("glasslib.predictor.interaction.learn_geometry", None)
+    np.testing.assert_array_equal(fitted(), before)
 
 
 def test_a_negative_number_of_steps_is_refused():
