@@ -155,6 +155,37 @@ def test_no_finished_epoch_is_lost_when_it_fails(tmp_path, monkeypatch):
     assert torch.load(tmp_path / "best.ckpt", weights_only=True)["epoch"] == 0
 
 
+def test_averaged_weights_take_the_place_of_the_last_and_a_run_that_goes_on_keeps_them(tmp_path, monkeypatch):
+    glasses = [learnable(seed) for seed in range(4)]
+
+    def fitted(name, **options):
+        trained = predictor(epochs=3, **options)
+        return trained.fit(glasses, directory=tmp_path / name, progress=False)
+
+    averaged, plain = fitted("averaged", weight_averaging=0.9), fitted("plain")
+    assert averaged.history[-1]["loss"] == plain.history[-1]["loss"], "the steps are the same"
+    score = evaluate(averaged, [glasses[i] for i in split(4, 0.2, 0)[1]])
+    best = max(epoch["validation_r"] for epoch in averaged.history)
+    assert score.mean[0] == pytest.approx(best, abs=1e-5)
+
+    steps, step = [], PropensityModule.training_step
+
+    def failing_in_the_fifth_step(module, *batch):
+        steps.append(1)
+        if len(steps) == 5:
+            raise RuntimeError("out of memory")
+        return step(module, *batch)
+
+    monkeypatch.setattr(PropensityModule, "training_step", failing_in_the_fifth_step)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        fitted("broken", weight_averaging=0.9)
+    continued = fitted("broken", weight_averaging=0.9)
+    assert continued.history == averaged.history
+    said = [each.predict(glasses[0]) for each in (plain, averaged, continued)]
+    np.testing.assert_array_equal(said[2], said[1])
+    assert np.abs(said[1] - said[0]).max() > 1e-3
+
+
 def test_another_run_in_the_same_directory_is_refused_and_nothing_is_lost(tmp_path):
     glasses = [learnable(seed) for seed in range(2)]
     predictor(epochs=1).fit(glasses, directory=tmp_path, progress=False)

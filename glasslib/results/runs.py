@@ -97,18 +97,21 @@ def _runs() -> dict[str, Run]:
         # bonds are known where end positions are
         bonds = ("50", "--node-weight", "0.4", "--pretraining-epochs", "10") if cold else ("60",)
         for structure in ("thermal", "inherent"):
-            own = (*_PLAIN, "--structure", structure, "--epochs")
-            add(data, f"botan-{structure}", 15, "botan", *own, *bonds)
-            add(data, f"bapst-{structure}", 15, "bapst", *own, "60")
+            plain = (*_PLAIN, "--structure", structure, "--epochs")
+            add(data, f"botan-{structure}", 15, "botan", *plain, *bonds)
+            add(data, f"bapst-{structure}", 15, "bapst", *plain, "60")
         if cold:
-            own = (*_PLAIN, "--structure", "inherent", "--epochs", "60")
-            add(data, "botan-particles-inherent", 15, "botan", *own)
+            add(data, "botan-particles-inherent", 15, "botan", *plain, "60")
     for name, temperatures in _TOGETHER.items():
         named = ["botan" if t == 0.44 else f"bundled:{t:.2f}" for t in temperatures]
         # BOTAN's sample has one time
         fractions = (1.0,) if 0.44 in temperatures else FRACTIONS
         arguments = ("se3", "--data", *named, "--fractions", *(f"{f:g}" for f in fractions), "--epochs", "30")
         runs.append(Run(f"together/{name}-seed0", arguments, 4 * len(temperatures), temperatures))
+    for seed in range(3):
+        for lever, changed in LEVERS.items():
+            arguments = ("se3", *_THIRTY, *changed, "--data", "botan", "--seed", str(seed))
+            runs.append(Run(f"levers/{lever}-seed{seed}", arguments, 3, (0.44,)))
     return {run.name: run for run in runs}
 
 
@@ -127,6 +130,8 @@ _TUNED = ("--start", "se3-T0.64", "--epochs", "40", "--learning-rate", "2e-3")
 
 _FORTY = ("--epochs", "40", "--patience", "20")
 
+_THIRTY = ("--epochs", "30", "--patience", "30")
+
 _BOTH = ("--structure", "both", "--n-thermal-layers", "1", "--epochs", "50", "--patience", "50")
 
 #: What gives the plain networks most in a few hundred steps: edges that know geometry, and Muon.
@@ -135,6 +140,26 @@ _PLAIN = (
     *("--optimizer", "muon", "--learning-rate", "2e-3"),
     *("--precision", "bf16-mixed"),
 )
+
+#: What is changed of the SE(3) network and its training, one at a time, to see on validation configurations
+#: what it gives.
+LEVERS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "no-averages": ("--n-averages", "0"),
+    "no-displacement": ("--no-displacement",),
+    "positions-alone": ("--no-energy", "--no-displacement"),
+    "both-structures": ("--structure", "both", "--n-thermal-layers", "1"),
+    "two-layers": ("--n-layers", "2"),
+    "l-max-1": ("--l-max", "1", "--hidden", "32x0e + 16x1o"),
+    "cutoff-1.5": ("--cutoff", "1.5"),
+    "small": ("--hidden", "20x0e + 10x1o + 5x2e"),
+    "no-dropout": ("--dropout", "0"),
+    "no-weight-decay": ("--weight-decay", "0"),
+    "squared-error": ("--offset-weight", "1"),
+    "muon": ("--optimizer", "muon"),
+    "averaged-weights": ("--weight-averaging", "0.98"),
+    "from-T0.64": ("--start", "se3-T0.64"),
+}
 
 #: By name.
 RUNS: dict[str, Run] = _runs()

@@ -15,7 +15,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 from torch import nn
 from torch_geometric.data import Data
 
@@ -157,6 +157,8 @@ def _train(
     callbacks: list[pl.Callback] = [best, every]
     if held_out:
         callbacks.append(EarlyStopping("validation_r", mode="max", patience=options.patience))
+    if options.weight_averaging:
+        callbacks.append(EMAWeightAveraging(decay=options.weight_averaging))
     if enable_progress_bar:
         callbacks.append(TQDMProgressBar())
     if watch is not None:

@@ -28,6 +28,9 @@ class TrainingOptions:
         A one-cycle schedule peaks at ``learning_rate``; gradients are clipped to the norm ``clip``.
     optimizer :
         ``"adamw"``, or ``"muon"`` (:class:`glasslib.training.optimizers.Muon`).
+    weight_averaging :
+        Decay per step of a moving average of the weights, which takes their place in validation and at the
+        end (such as 0.99); 0: none.
     offset_weight :
         How much the mean error of a whole configuration counts in the loss beside the errors of its
         particles relative to it. Below 1, because how fast a configuration is as a whole is hardly
@@ -47,6 +50,7 @@ class TrainingOptions:
     weight_decay: float = 0.1
     clip: float = 1.0
     optimizer: str = "adamw"
+    weight_averaging: float = 0.0
     offset_weight: float = 0.1
     batch_size: int = 1
     particle_type: str = "A"
@@ -58,6 +62,8 @@ class TrainingOptions:
                 raise GlassError(f"expected a positive number, got {getattr(self, name)}", field=name)
         if self.optimizer not in OPTIMIZERS:
             raise GlassError(f"expected {' or '.join(OPTIMIZERS)}, got {self.optimizer!r}", field="optimizer")
+        if not 0 <= self.weight_averaging < 1:
+            raise GlassError(f"expected 0 to below 1, got {self.weight_averaging}", field="weight_averaging")
         if not 0 <= self.offset_weight <= 1:
             raise GlassError(f"expected 0 to 1, got {self.offset_weight}", field="offset_weight")
         if self.seed < 0:
