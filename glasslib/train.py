@@ -210,6 +210,10 @@ def label(options: argparse.Namespace) -> str:
         name += " fine-tuned"
     if given.get("node_weight", 1.0) < 1:
         name += " with bonds"
+    if "hidden" in given:
+        name += f" of {given['hidden']}"
+    if given.get("validation") == 0:
+        name += " without validation"
     return f"{name}, {structure}"
 
 

@@ -37,7 +37,7 @@ def test_it_trains_evaluates_and_prints_the_table(small_data, tmp_path, capsys):
         assert words in printed
     scores = load_scores(tmp_path / "run" / "scores.json")
     assert scores["constant"].mean == [0.0]
-    assert f"{scores['SE(3) network, inherent'].mean[0]:.3f}" in printed
+    assert f"{scores['SE(3) network of 4x0e + 2x1o, inherent'].mean[0]:.3f}" in printed
     assert SE3Predictor.load(tmp_path / "run" / "model.pt").predict(learnable(0)).shape == (1, 120)
 
 
@@ -64,6 +64,21 @@ def test_ridge_by_the_same_command(small_data, tmp_path, monkeypatch):
     test = [learnable(seed) for seed in range(10, 12)]
     again = evaluate(RidgePredictor.load(tmp_path / "run" / "model.npz"), test)
     assert again.mean == scores["ridge on expert features, inherent"].mean > 0.2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ([], "SE(3) network, inherent"),
+        (["--structure", "both", "--validation", "0"], "SE(3) network without validation, both"),
+        (["--hidden", "4x0e", "--start", "x"], "SE(3) network fine-tuned of 4x0e, inherent"),
+        (["botan", "--node-weight", "0.4"], "BOTAN with bonds, thermal"),
+        (["ridge", "--no-angular"], "ridge on expert features without bond order, inherent"),
+        (["transfer", "--start", "runs/hot"], "fresh decoder on hot"),
+    ],
+)
+def test_what_it_is_called_tells_what_was_changed(arguments, name):
+    assert train.label(train.parser().parse_args(arguments)) == name
 
 
 @pytest.mark.parametrize("kind", ["botan", "bapst"])
