@@ -54,7 +54,8 @@ def test_what_is_missing_is_made_and_then_left_alone(small, tmp_path, capsys):
     scores = load_scores(tmp_path / "out" / "one" / "se3-seed0.json")
     model = SE3Predictor.load(tmp_path / "runs" / "one" / "se3-seed0" / "model.pt")
     tests = train.load("botan", "test", None, None, False)
-    np.testing.assert_allclose(scores["SE(3) network of 4x0e + 2x1o, inherent"].mean, evaluate(model, tests).mean)
+    name = "SE(3) network of 4x0e + 2x1o, inherent"
+    np.testing.assert_allclose(scores[name].mean, evaluate(model, tests).mean)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.json")}
     capsys.readouterr()
     assert __main__.main(["make", *small]) == 0
