@@ -146,6 +146,8 @@ _PLAIN = (
 LEVERS: dict[str, tuple[str, ...]] = {
     "none": (),
     "no-averages": ("--n-averages", "0"),
+    "six-averages": ("--n-averages", "6"),
+    "wide-averages": ("--averaging-cutoff", "4"),
     "no-displacement": ("--no-displacement",),
     "positions-alone": ("--no-energy", "--no-displacement"),
     "both-structures": ("--structure", "both", "--n-thermal-layers", "1"),
