@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import signal
@@ -67,6 +68,15 @@ def test_the_weights_kept_are_those_of_the_best_epoch(tmp_path):
     score = evaluate(trained, [glasses[i] for i in held_out])
     assert score.mean[0] == pytest.approx(best, abs=1e-5)
     assert json.loads((tmp_path / "history.json").read_text()) == trained.history
+
+
+def test_a_copy_that_averages_weights_does_not_copy_graphs():
+    graphs = [build_graph(learnable(seed), GRAPH) for seed in range(2)]
+    module = PropensityModule(torch.nn.Linear(2, 2), graphs[:1], graphs[1:], TrainingOptions())
+    copied = copy.deepcopy(module)
+    assert copied.graphs is module.graphs
+    assert copied.validation is module.validation
+    assert copied.network.weight is not module.network.weight
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.1, 1.0])

@@ -123,7 +123,7 @@ _PLACES = {
 }
 
 #: One network for several temperatures; the one left out is asked about afterwards.
-_TOGETHER = {"without-0.56": (0.64, 0.44)}
+_TOGETHER = {"without-0.56": (0.64, 0.44), "without-cold": (0.64, 0.56)}
 
 #: From the hot liquid's network, more gently.
 _TUNED = ("--start", "se3-T0.64", "--epochs", "40", "--learning-rate", "2e-3")

@@ -35,6 +35,14 @@ class Compared(NamedTuple):
         return float(np.mean([pearson(p, t) for p, t in pairs]))
 
 
+class Shared(list[Data]):
+    """Graphs that copies of a module have in common: weights are averaged in a copy."""
+
+    def __deepcopy__(self, memo: Any) -> Shared:
+        """Itself."""
+        return self
+
+
 class PropensityModule(pl.LightningModule):
     """A network together with its loss, score, optimiser and history, as Lightning wants them.
 
@@ -49,8 +57,8 @@ class PropensityModule(pl.LightningModule):
     ):
         super().__init__()
         self.network = network
-        self.graphs = list(graphs)
-        self.validation = list(validation)
+        self.graphs = Shared(graphs)
+        self.validation = Shared(validation)
         self.options = options
         self.history: list[dict[str, float]] = []
         self._scores: list[dict[str, float]] = []
