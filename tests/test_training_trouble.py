@@ -104,7 +104,15 @@ def test_killed_at_random_and_at_every_step_of_writing_checkpoints(tmp_path):
     script(KILLER, tmp_path)
 
 
-def test_interrupted_it_is_an_interrupt_and_goes_on(unbroken, tmp_path, monkeypatch):
+@pytest.fixture
+def hears_interrupts():
+    """As a program that a terminal started; a shell lets those in its background ignore them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_interrupted_it_is_an_interrupt_and_goes_on(unbroken, tmp_path, monkeypatch, hears_interrupts):
     module = PropensityModule
     finish = module.on_train_epoch_end
 
