@@ -90,6 +90,7 @@ def _runs() -> dict[str, Run]:
         add(data, "se3", 14 if cold else 6, "se3", *(() if cold else _FORTY), seeds=2 if cold else 1)
         if cold:
             add(data, "se3-tuned", 8, "se3", *_TUNED)
+            add(data, "se3-all", 14, "se3", "--validation", "0", seeds=3)
         else:
             add(data, "se3-both", 25, "se3", *_BOTH)
         if data == "kob-andersen-T0.56":
