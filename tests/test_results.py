@@ -14,8 +14,9 @@ import pytest
 from glasslib import train
 from glasslib.evaluation import Score, evaluate, load_scores
 from glasslib.predictor import SE3Predictor
-from glasslib.results import RUNS, Run, __main__, folder, studies
+from glasslib.results import RUNS, Run, __main__, folder, levers, studies
 from glasslib.results import transfer as transfer_study
+from glasslib.results.runs import LEVERS
 from tests.test_train_command import SMALL
 from tests.test_training import learnable
 from tests.trouble import limited_files
@@ -120,6 +121,14 @@ def test_every_shipped_score_belongs_to_a_run_or_a_study():
         name = path.relative_to(folder()).with_suffix("").as_posix()
         assert name in known
         assert all(isinstance(value, Score) for value in load_scores(path).values())
+
+
+def test_every_lever_was_pulled_and_can_be_compared():
+    found = levers()
+    assert set(found) == set(LEVERS)
+    for seeds in found.values():
+        assert set(seeds) <= set(found["none"])
+        assert all(0 < r < 1 for r in seeds.values())
 
 
 def test_three_ways_to_another_state_point(small, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files as package_files
 from pathlib import Path
 
@@ -16,3 +17,16 @@ def folder() -> Path:
 def read(name: str) -> dict[str, Score]:
     """Scores by predictor, of a result that comes with the package, such as ``"temperatures"``."""
     return load_scores(folder() / f"{name}.json")
+
+
+def levers() -> dict[str, dict[int, float]]:
+    """Validation r by lever and seed, of the runs that come with the package; ``"none"`` changes nothing.
+
+    Levers are those of :data:`glasslib.results.runs.LEVERS`. Runs of one seed have the same configurations
+    set aside and can be compared.
+    """
+    found: dict[str, dict[int, float]] = {}
+    for path in sorted((folder() / "levers").glob("*.json")):
+        lever, seed = path.stem.rsplit("-seed", 1)
+        found.setdefault(lever, {})[int(seed)] = json.loads(path.read_text())["validation_r"]
+    return found
