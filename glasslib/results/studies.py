@@ -37,7 +37,7 @@ _SEVERAL = tuple(
     name
     for name in RUNS
     if name.startswith(
-        tuple(f"botan-T0.44/{kind}" for kind in ("se3-all", "from-", "perceptron-", "ridge-radial-seed"))
+        tuple(f"botan-T0.44/{kind}" for kind in ("se3-seed", "from-", "perceptron-", "ridge-radial-seed"))
     )
 )
 
