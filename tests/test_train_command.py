@@ -152,7 +152,8 @@ def test_fine_tuning_by_the_same_command(small_data, tmp_path, capsys):
     first, second = (str(tmp_path / name) for name in ("first", "second"))
     assert train.main([*SMALL, "--output", first]) == 0
     assert train.main([*SMALL, "--start", first, "--learning-rate", "1e-9", "--output", second]) == 0
-    assert "SE(3) network fine-tuned, inherent" in load_scores(tmp_path / "second" / "scores.json")
+    scores = load_scores(tmp_path / "second" / "scores.json")
+    assert "SE(3) network fine-tuned of 4x0e + 2x1o, inherent" in scores
     models = [SE3Predictor.load(tmp_path / name / "model.pt") for name in ("first", "second")]
     one, other = (model.predict(learnable(0)) for model in models)
     assert abs(one - other).max() < 1e-4
