@@ -145,17 +145,23 @@ def test_killed_and_continued_ends_like_an_unbroken_run(tmp_path):
     assert histories[0] == histories[1]
 
 
-def test_no_finished_epoch_is_lost_when_it_fails(tmp_path, monkeypatch):
-    glasses = [learnable(seed) for seed in range(4)]
+def failing_in_step(number, monkeypatch):
+    """Let the step of that number fail, counted over all trainings from now on; the steps made so far."""
     step, steps = PropensityModule.training_step, []
 
-    def failing_in_the_tenth_step(module, *batch):
+    def failing(module, *batch):
         steps.append(1)
-        if len(steps) == 10:  # of three an epoch
+        if len(steps) == number:
             raise RuntimeError("out of memory")
         return step(module, *batch)
 
-    monkeypatch.setattr(PropensityModule, "training_step", failing_in_the_tenth_step)
+    monkeypatch.setattr(PropensityModule, "training_step", failing)
+    return steps
+
+
+def test_no_finished_epoch_is_lost_when_it_fails(tmp_path, monkeypatch):
+    glasses = [learnable(seed) for seed in range(4)]
+    steps = failing_in_step(10, monkeypatch)  # of three an epoch
     monkeypatch.setattr(Compared, "r", lambda _: -len(steps))  # from epoch to epoch it gets worse
     with pytest.raises(RuntimeError, match="out of memory"):
         predictor(epochs=5).fit(glasses, directory=tmp_path, progress=False)
@@ -178,15 +184,7 @@ def test_averaged_weights_take_the_place_of_the_last_and_a_run_that_goes_on_keep
     best = max(epoch["validation_r"] for epoch in averaged.history)
     assert score.mean[0] == pytest.approx(best, abs=1e-5)
 
-    steps, step = [], PropensityModule.training_step
-
-    def failing_in_the_fifth_step(module, *batch):
-        steps.append(1)
-        if len(steps) == 5:
-            raise RuntimeError("out of memory")
-        return step(module, *batch)
-
-    monkeypatch.setattr(PropensityModule, "training_step", failing_in_the_fifth_step)
+    failing_in_step(5, monkeypatch)
     with pytest.raises(RuntimeError, match="out of memory"):
         fitted("broken", weight_averaging=0.9)
     continued = fitted("broken", weight_averaging=0.9)

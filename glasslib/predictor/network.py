@@ -114,7 +114,7 @@ class NetworkPredictor(ABC):
                 directory=directory or temporary,
                 progress=progress,
                 label=label,
-                begin=None if start else partial(self.begin, network, progress),
+                begin=partial(self.begin, network, progress) if start is None else None,
                 **more,
             )
         self.network = network

@@ -101,8 +101,8 @@ def _runs() -> dict[str, Run]:
             plain = (*_PLAIN, "--structure", structure, "--epochs")
             add(data, f"botan-{structure}", 15, "botan", *plain, *bonds)
             add(data, f"bapst-{structure}", 15, "bapst", *plain, "60")
-        if cold:
-            add(data, "botan-particles-inherent", 15, "botan", *plain, "60")
+            if cold and structure == "inherent":
+                add(data, "botan-particles-inherent", 15, "botan", *plain, "60")
     for name, temperatures in _TOGETHER.items():
         named = ["botan" if t == 0.44 else f"bundled:{t:.2f}" for t in temperatures]
         # BOTAN's sample has one time
