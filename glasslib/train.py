@@ -24,6 +24,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from glasslib import __version__, catalog
 from glasslib.baselines import ConstantPredictor, EnergyPredictor, RidgePredictor
+from glasslib.command import Parser, command
 from glasslib.equivariant import NetworkOptions
 from glasslib.errors import GlassError
 from glasslib.evaluation import Score, ceiling, evaluate, save_scores, table
@@ -83,20 +84,13 @@ _OPTIONS = {
 _EVERY = set().union(*_OPTIONS.values())
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@command("glasslib.train")
+def main(arguments: Sequence[str] | None = None) -> None:
     """Command line; returns the exit status."""
     options = parser().parse_args(arguments)
     given = sys.argv[1:] if arguments is None else arguments
     options.command = shlex.join(["python", "-m", "glasslib.train", *given])
-    try:
-        run(options)
-    except GlassError as error:
-        print(f"glasslib.train: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("glasslib.train: interrupted; the same command continues", file=sys.stderr)
-        return 130
-    return 0
+    run(options)
 
 
 def run(options: argparse.Namespace) -> dict[str, Score]:
@@ -244,7 +238,7 @@ def load(name: str, split: str, temperature: float | None, limit: int | None, pr
 
 def parser() -> argparse.ArgumentParser:
     """Of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m glasslib.train",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

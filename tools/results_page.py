@@ -28,6 +28,7 @@ START, END = "<!-- results -->", "<!-- end of results -->"
 #: Columns of the table: folder of scores, time, heading.
 COLUMNS = (
     ("botan-T0.44", 4120.0, "T = 0.44, τα"),
+    ("kob-andersen-T0.50", 217.0, "T = 0.50, τα"),
     ("kob-andersen-T0.56", 52.0, "T = 0.56, τα"),
     ("kob-andersen-T0.64", 16.5, "T = 0.64, τα"),
     ("kob-andersen-T0.64", 0.1, "T = 0.64, t = 0.1"),

@@ -7,32 +7,28 @@ import sys
 from collections.abc import Sequence
 
 from glasslib import catalog
-from glasslib.errors import GlassError
+from glasslib.command import Parser, command
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns 0, or 2 after an error told in one line on stderr."""
+@command("glasslib.catalog")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; returns the exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        _COMMANDS[options.command](options)
-    except GlassError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    _COMMANDS[options.command](options)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m glasslib.catalog", description="Data sets by name.")
+    parser = Parser("python -m glasslib.catalog", description="Data sets by name.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="all data sets, with licence and size")
-    for command, text in (
+    for action, text in (
         ("fetch", "download what is missing"),
         ("verify", "check the files that are there"),
     ):
-        sub = commands.add_parser(command, help=text)
+        sub = commands.add_parser(action, help=text)
         sub.add_argument("name", metavar="NAME")
         sub.add_argument("--split", choices=("train", "test"))
-        if command == "fetch":
+        if action == "fetch":
             sub.add_argument("--file", action="append", metavar="PATH", help="deepmind: a name in the bucket")
             sub.add_argument("--quiet", action="store_true", help="no progress bar")
     path = commands.add_parser("path", help="where the files lie; without a name, the cache folder")

@@ -12,24 +12,18 @@ from pathlib import Path
 from glasslib import checkpoints
 from glasslib.checkpoints.adding import add
 from glasslib.checkpoints.shelf import verify
-from glasslib.errors import GlassError
+from glasslib.command import Parser, command
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns 0, or 2 after an error told in one line on stderr."""
+@command("glasslib.checkpoints")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; returns the exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        _COMMANDS[options.action](options)
-    except GlassError as error:
-        print(f"glasslib.checkpoints: {error}", file=sys.stderr)
-        return 2
-    return 0
+    _COMMANDS[options.action](options)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m glasslib.checkpoints", description="Trained networks by name."
-    )
+    parser = Parser(prog="python -m glasslib.checkpoints", description="Trained networks by name.")
     commands = parser.add_subparsers(dest="action", required=True)
     commands.add_parser("list", help="all that come with the package")
     commands.add_parser("verify", help="compare their files with their checksums")

@@ -11,7 +11,6 @@ minutes of one core, by
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from glasslib import catalog
+from glasslib.command import Parser, command
 from glasslib.errors import GlassError
 from glasslib.glass import FloatArray, Glass
 from glasslib.readers.boundary import atomic_write, make_folder, reading
@@ -205,9 +205,10 @@ def load(path: str | Path) -> OneStructure:
     return OneStructure(known, at, far, counts, displacement, replicas, provenance)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@command("glasslib.companions.one_structure", "nothing was written")
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command; returns the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m glasslib.companions.one_structure",
         description="Start the first test configuration at T = 0.64 with velocities of several temperatures.",
     )
@@ -217,19 +218,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the file, default %(default)s")
     options = parser.parse_args(arguments)
     groups, replicas = options.groups, options.replicas
-    try:
-        make_folder(options.out)
-        (glass,) = catalog.load("bundled", "test", temperature=0.64, limit=1)
-        total = groups * replicas * len(TEMPERATURES) * TIMES[-1]
-        with tqdm(desc="one structure", total=round(total), unit=" LJ time") as bar:
-            result = simulate(
-                glass, start=options.start, groups=groups, replicas=replicas, progress=bar.update
-            )
-        save(result, options.out / f"{options.start}.npz")
-    except GlassError as error:
-        print(f"glasslib.companions.one_structure: {error}", file=sys.stderr)
-        return 2
-    return 0
+    make_folder(options.out)
+    (glass,) = catalog.load("bundled", "test", temperature=0.64, limit=1)
+    total = groups * replicas * len(TEMPERATURES) * TIMES[-1]
+    with tqdm(desc="one structure", total=round(total), unit=" LJ time") as bar:
+        result = simulate(glass, start=options.start, groups=groups, replicas=replicas, progress=bar.update)
+    save(result, options.out / f"{options.start}.npz")
 
 
 if __name__ == "__main__":

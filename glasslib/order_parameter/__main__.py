@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glasslib import __version__, checkpoints
+from glasslib.command import Parser, command
 from glasslib.errors import GlassError
 from glasslib.evaluation import save_scores
 from glasslib.glass import Glass
@@ -25,17 +26,12 @@ from glasslib.readers.boundary import make_folder
 from glasslib.train import load
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@command("glasslib.order_parameter", "nothing was written")
+def main(arguments: Sequence[str] | None = None) -> None:
     """Command line; returns the exit status."""
     options = parser().parse_args(arguments)
     given = sys.argv[1:] if arguments is None else arguments
-    command = shlex.join(["python", "-m", "glasslib.order_parameter", *given])
-    try:
-        run(options, command)
-    except GlassError as error:
-        print(f"glasslib.order_parameter: {error}", file=sys.stderr)
-        return 2
-    return 0
+    run(options, shlex.join(["python", "-m", "glasslib.order_parameter", *given]))
 
 
 def run(options: argparse.Namespace, command: str) -> Study:
@@ -92,7 +88,7 @@ def _with_error(value: float | None, error: float | None) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """Of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m glasslib.order_parameter",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -20,6 +20,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from glasslib import checkpoints
+from glasslib.command import Parser, command
 from glasslib.errors import GlassError
 from glasslib.evaluation import pearson
 from glasslib.glass import TYPE_NAMES
@@ -34,20 +35,15 @@ _STEPS = ("reading", "checking", "inherent structure", "predicting", "writing")
 _WRITERS = {"npz": write_npz, "xyz": write_xyz, "html": write_html}
 
 
+@command("glasslib.predict", "what was written is whole")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        todo = jobs(options.files, options.out, options.xyz, options.html, options.out_dir)
-        checkpoint = checkpoints.take(options.checkpoint)
-        failed = 0
-        for job in tqdm(todo, desc="files", disable=options.quiet or len(todo) == 1):
-            failed += not _done(job, checkpoint, options)
-    except GlassError as error:
-        return _tell(error)
-    except KeyboardInterrupt:
-        print("glasslib.predict: interrupted; what was written is whole", file=sys.stderr)
-        return 130
+    todo = jobs(options.files, options.out, options.xyz, options.html, options.out_dir)
+    checkpoint = checkpoints.take(options.checkpoint)
+    failed = 0
+    for job in tqdm(todo, desc="files", disable=options.quiet or len(todo) == 1):
+        failed += not _done(job, checkpoint, options)
     if failed and len(todo) > 1:
         print(f"glasslib.predict: {failed} of {len(todo)} files could not be done", file=sys.stderr)
         return 1
@@ -58,7 +54,7 @@ def _done(job: Job, checkpoint: checkpoints.Checkpoint, options: argparse.Namesp
     try:
         _run(job, checkpoint, options)
     except GlassError as error:
-        _tell(error)
+        tqdm.write(f"glasslib.predict: {error}", file=sys.stderr)
         return False
     return True
 
@@ -105,13 +101,8 @@ def _summary(prediction: Prediction, job: Job) -> list[str]:
     return [*lines, *(f"wrote {path}" for path in job.targets.values())]
 
 
-def _tell(error: GlassError) -> int:
-    tqdm.write(f"glasslib.predict: {error}", file=sys.stderr)
-    return 2
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m glasslib.predict",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

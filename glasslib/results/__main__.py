@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glasslib import __version__
+from glasslib.command import Parser, command
 from glasslib.errors import GlassError
 from glasslib.evaluation import save_scores
 from glasslib.readers.boundary import atomic_write, make_folder
@@ -18,26 +19,19 @@ from glasslib.results.shelf import folder
 from glasslib.results.studies import STUDIES, Asked, Study
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns 0, or 2 after an error told in one line on stderr."""
+@command("glasslib.results")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; returns the exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        names = _chosen(options.names)
-        _list(names, options.out)
-        if options.action == "make":
-            for name in names:
-                _make(name, options.out, options.runs, not options.quiet)
-    except GlassError as error:
-        print(f"glasslib.results: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("glasslib.results: interrupted; the same command continues", file=sys.stderr)
-        return 130
-    return 0
+    names = _chosen(options.names)
+    _list(names, options.out)
+    if options.action == "make":
+        for name in names:
+            _make(name, options.out, options.runs, not options.quiet)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m glasslib.results",
         description="Make the numbers that the course shows, by training and asking models; what is there"
         " already is left alone, what was cut off goes on.",

@@ -87,14 +87,13 @@ def _runs() -> dict[str, Run]:
             shown = ("--structure", structure, "--no-energy", "--no-displacement")
             add(data, f"ridge-positions-{structure}", 1, "ridge", *shown)
         add(data, "perceptron", 2, "perceptron", seeds=3)
-        add(data, "se3", 14 if cold else 6, "se3", *(() if cold else _FORTY), seeds=2 if cold else 1)
+        add(data, "se3", 14 if cold else 6, "se3", *(() if cold else _FORTY), seeds=3 if cold else 1)
         if cold:
+            add(data, "se3-small", 10, "se3", *LEVERS["small"], seeds=3)
             add(data, "se3-tuned", 8, "se3", *_TUNED)
             add(data, "se3-all", 14, "se3", "--validation", "0", seeds=3)
         else:
             add(data, "se3-both", 25, "se3", *_BOTH)
-        if data == "kob-andersen-T0.56":
-            continue  # the plain networks, a quarter of an hour each, are compared at both ends
         # bonds are known where end positions are
         bonds = ("50", "--node-weight", "0.4", "--pretraining-epochs", "10") if cold else ("60",)
         for structure in ("thermal", "inherent"):
@@ -119,12 +118,13 @@ def _runs() -> dict[str, Run]:
 #: What selects the data of a folder of results, and their temperature.
 _PLACES = {
     "botan-T0.44": (("--data", "botan"), 0.44),
+    "kob-andersen-T0.50": (("--data", "bundled", "-T", "0.50"), 0.50),
     "kob-andersen-T0.56": (("--data", "bundled", "-T", "0.56"), 0.56),
     "kob-andersen-T0.64": (("--data", "bundled", "-T", "0.64"), 0.64),
 }
 
 #: One network for several temperatures; the one left out is asked about afterwards.
-_TOGETHER = {"without-0.56": (0.64, 0.44), "without-cold": (0.64, 0.56)}
+_TOGETHER = {"without-0.56": (0.64, 0.44), "without-0.64": (0.56, 0.50), "without-0.44": (0.64, 0.56, 0.50)}
 
 #: From the hot liquid's network, more gently.
 _TUNED = ("--start", "se3-T0.64", "--epochs", "40", "--learning-rate", "2e-3")

@@ -21,7 +21,7 @@ from glasslib.results.transfer import transfer
 from glasslib.simulate import expected_tau
 
 #: Test configurations by temperature: those of BOTAN's sample and our own.
-TESTS = {0.44: "botan", 0.56: "bundled", 0.64: "bundled"}
+TESTS = {0.44: "botan", 0.50: "bundled", 0.56: "bundled", 0.64: "bundled"}
 
 
 #: One of each kind from each temperature, and those trained at several.

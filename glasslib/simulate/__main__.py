@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from threading import current_thread, main_thread
-from typing import NoReturn
 
-from glasslib.errors import GlassError
+from glasslib.command import Parser, command
 from glasslib.simulate.cluster import on_dask
 from glasslib.simulate.production import Task, produce, tasks, write_checksums
 from glasslib.simulate.protocol import SPLITS, Protocol
@@ -28,27 +28,20 @@ SHIPPED = (
 )
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command("glasslib.simulate")
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command; returns the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if current_thread() is main_thread():  # SIGTERM ends the workers too, as Ctrl-C does
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        if options.checksums:
-            print(f"{write_checksums(options.out)} files in {options.out / 'SHA256SUMS'}")
-            return 0
-        todo = _shipped(options) if options.shipped else _asked(options, parser)
-        with on_dask(options.dask) if options.dask else nullcontext(options.processes) as processes:
-            produce(todo, processes=processes, log_file=options.work / "log.txt")
-        write_checksums(options.out)
-    except GlassError as error:
-        print(f"glasslib.simulate: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("glasslib.simulate: interrupted; the same command continues", file=sys.stderr)
-        return 130
-    return 0
+    if options.checksums:
+        print(f"{write_checksums(options.out)} files in {options.out / 'SHA256SUMS'}")
+        return
+    todo = _shipped(options) if options.shipped else _asked(options, parser)
+    with on_dask(options.dask) if options.dask else nullcontext(options.processes) as processes:
+        produce(todo, processes=processes, log_file=options.work / "log.txt")
+    write_checksums(options.out)
 
 
 def _shipped(options: argparse.Namespace) -> list[Task]:
@@ -88,14 +81,8 @@ def _asked(options: argparse.Namespace, parser: argparse.ArgumentParser) -> list
     )
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line, without the usage."""
-        self.exit(2, f"glasslib.simulate: {message}\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m glasslib.simulate",
         description="Make configurations of the Kob-Andersen mixture with their propensities, one file each, "
         "as OUT/T0.56/train/001.npz. Interrupted, the same command continues.",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shlex
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,6 +150,8 @@ def run(task: Task, log_file: Path | None = None) -> None:
             parent.progress = bar.update
             for index in missing:
                 positions, checks = parent.start(index // p.parents)
+                if liquid.is_main:  # before the replicas, so that whoever ends them keeps the way here
+                    parent.save_restart(index // p.parents)
                 begin = time.perf_counter()
                 glass = isoconfigurational_ensemble(
                     liquid,
@@ -161,7 +164,6 @@ def run(task: Task, log_file: Path | None = None) -> None:
                 seconds = time.perf_counter() - begin
                 if liquid.is_main:
                     _finish(task, index, glass, checks, int(lmp.version()))
-                    parent.save_restart(index // p.parents)
                     log.info("%s: %03d took %.0f s, %s", task.name, index + 1, seconds, _rate(p, seconds))
 
 
@@ -204,6 +206,16 @@ def git_commit() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
+
+
+def made_from(path: Path, name: str, words: Sequence[str]) -> dict[str, str]:
+    """Provenance of what a command computed from a configuration in a file."""
+    return {
+        "configuration": name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "command": shlex.join(words),
+        "git_commit": git_commit(),
+    }
 
 
 def write_checksums(folder: Path) -> int:

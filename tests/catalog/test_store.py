@@ -173,5 +173,5 @@ def test_an_error_is_one_line_and_status_2(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr.startswith("error: data set 'botan'")
+    assert done.stderr.startswith("glasslib.catalog: data set 'botan'")
     assert done.stderr.count("\n") == 1

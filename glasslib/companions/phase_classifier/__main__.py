@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
 import numpy as np
 
 from glasslib import catalog
+from glasslib.command import Parser, command
 from glasslib.companions.phase_classifier.classifier import KINDS, ClassifierOptions
 from glasslib.companions.phase_classifier.liquids import folder, hot_liquids, make
 from glasslib.companions.phase_classifier.shelf import write
 from glasslib.companions.phase_classifier.training import train
-from glasslib.errors import GlassError
 from glasslib.graph import Structure
 from glasslib.readers.boundary import make_folder
 
@@ -21,23 +20,17 @@ from glasslib.readers.boundary import make_folder
 SEEDS: dict[Structure, tuple[int, ...]] = {"inherent": (0, 1), "thermal": (0,)}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@command("glasslib.companions.phase_classifier", "nothing was written")
+def main(arguments: Sequence[str] | None = None) -> None:
     """Simulate the hot liquids, or train the classifiers on them and on the training set at T = 0.64."""
-    parser = argparse.ArgumentParser(
-        prog="python -m glasslib.companions.phase_classifier", description=main.__doc__
-    )
+    parser = Parser(prog="python -m glasslib.companions.phase_classifier", description=main.__doc__)
     parser.add_argument("what", choices=["liquids", "networks"], help="some minutes of one core either")
     what = parser.parse_args(arguments).what
-    try:
-        make_folder(folder())  # before the work, not after it
-        if what == "liquids":
-            make(folder() / "liquids.npz")
-        else:
-            _networks()
-    except GlassError as error:
-        print(f"glasslib.companions.phase_classifier: {error}", file=sys.stderr)
-        return 2
-    return 0
+    make_folder(folder())  # before the work, not after it
+    if what == "liquids":
+        make(folder() / "liquids.npz")
+    else:
+        _networks()
 
 
 def _networks() -> None:

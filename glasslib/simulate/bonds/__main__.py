@@ -3,44 +3,35 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import shlex
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 from tqdm.auto import tqdm
 
 from glasslib.catalog.records import bundled_folder
-from glasslib.errors import GlassError
+from glasslib.command import Parser, command
 from glasslib.readers import load
 from glasslib.readers.boundary import make_folder
 from glasslib.simulate.__main__ import shard
 from glasslib.simulate.bonds.stretching import TIMES, save, shipped_folder, stretching
-from glasslib.simulate.production import git_commit, write_checksums
+from glasslib.simulate.production import made_from, write_checksums
 
 #: What ships: split, how many configurations (the first ones), replicas of each.
 SHIPPED = (("train", 4, 8), ("test", 2, 12))
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command("glasslib.simulate.bonds")
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments)
-    try:
-        here, shards = options.shard
-        for name, replicas in _wanted(options)[here::shards]:
-            if not (options.out / name).exists():
-                _one(name, replicas, options, arguments)
-    except GlassError as error:
-        print(f"glasslib.simulate.bonds: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("glasslib.simulate.bonds: interrupted; the same command continues", file=sys.stderr)
-        return 130
-    return 0
+    here, shards = options.shard
+    for name, replicas in _wanted(options)[here::shards]:
+        if not (options.out / name).exists():
+            _one(name, replicas, options, arguments)
 
 
 def _wanted(options: argparse.Namespace) -> list[tuple[str, int]]:
@@ -53,31 +44,20 @@ def _wanted(options: argparse.Namespace) -> list[tuple[str, int]]:
     ]
 
 
-def _one(name: str, replicas: int, options: argparse.Namespace, arguments: list[str]) -> None:
+def _one(name: str, replicas: int, options: argparse.Namespace, arguments: Sequence[str]) -> None:
     path, target = bundled_folder() / name, options.out / name
     make_folder(target.parent)  # before the work, not after it
     glass = load(path)
     total = round(replicas * max(options.times))
     with tqdm(desc=name, total=total, unit=" LJ time", disable=None) as bar:
         found = stretching(glass, options.times, replicas=replicas, progress=bar.update)
-    made = {
-        "configuration": name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "command": shlex.join(["python", "-m", "glasslib.simulate.bonds", *arguments]),
-        "git_commit": git_commit(),
-    }
+    made = made_from(path, name, ["python", "-m", "glasslib.simulate.bonds", *arguments])
     save(replace(found, provenance={**found.provenance, **made}), target)
     write_checksums(options.out)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line, without the usage."""
-        self.exit(2, f"glasslib.simulate.bonds: {message}\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m glasslib.simulate.bonds",
         description="Run the replicas of bundled configurations again and keep how their pairs stretch, one "
         "file each, as OUT/T0.64/train/001.npz; without options, what ships with the package. Interrupted, "

@@ -3,42 +3,34 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import shlex
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 from tqdm.auto import tqdm
 
+from glasslib.command import Parser, command
 from glasslib.errors import GlassError
 from glasslib.readers import load
 from glasslib.readers.boundary import make_folder
 from glasslib.simulate.inherent import inherent_structure
-from glasslib.simulate.production import git_commit
+from glasslib.simulate.production import made_from
 from glasslib.simulate.shear.quasistatic import PLANES, STEP, n_steps
 from glasslib.simulate.shear.rearrangements import rearrangements, save
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command("glasslib.simulate.shear")
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments)
-    try:
-        targets = _targets(options.files, options.out)
-        make_folder(options.out)
-        for path, target in tqdm(targets.items(), "configurations", disable=None):
-            if not target.exists():
-                _one(path, target, options, arguments)
-    except GlassError as error:
-        print(f"glasslib.simulate.shear: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("glasslib.simulate.shear: interrupted; the same command continues", file=sys.stderr)
-        return 130
-    return 0
+    targets = _targets(options.files, options.out)
+    make_folder(options.out)
+    for path, target in tqdm(targets.items(), "configurations", disable=None):
+        if not target.exists():
+            _one(path, target, options, arguments)
 
 
 def _targets(files: list[Path], out: Path) -> dict[Path, Path]:
@@ -53,7 +45,7 @@ def _targets(files: list[Path], out: Path) -> dict[Path, Path]:
     return targets
 
 
-def _one(path: Path, target: Path, options: argparse.Namespace, arguments: list[str]) -> None:
+def _one(path: Path, target: Path, options: argparse.Namespace, arguments: Sequence[str]) -> None:
     glass = load(path)
     if glass.inherent_positions is None:
         glass = inherent_structure(glass)
@@ -62,23 +54,12 @@ def _one(path: Path, target: Path, options: argparse.Namespace, arguments: list[
         found = rearrangements(
             glass, options.strains, planes=options.planes, step=options.step, progress=bar.update
         )
-    made = {
-        "configuration": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "command": shlex.join(["python", "-m", "glasslib.simulate.shear", *arguments]),
-        "git_commit": git_commit(),
-    }
+    made = made_from(path, path.name, ["python", "-m", "glasslib.simulate.shear", *arguments])
     save(replace(found, provenance={**found.provenance, **made}), target)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line, without the usage."""
-        self.exit(2, f"glasslib.simulate.shear: {message}\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m glasslib.simulate.shear",
         description="Shear configurations athermally and quasi-statically, each plane by itself; "
         "OUT/NAME.npz holds D2min at some strains, stress and energy at every step. Interrupted, the same "
