@@ -19,6 +19,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # the way data takes; a room may import only from rooms before it
 ROOMS = [
     "errors",
+    "command",
     "bonds",
     "glass",
     "readers",
