@@ -68,7 +68,7 @@ _OWN = {
     "bapst": {"geometry_steps"},
     "botan": {"geometry_steps", "node_weight", "pretraining_epochs"},
     "ridge": {"angular"},
-    "se3": {"start", "node_weight", "pretraining_epochs"},
+    "se3": {"start", "motion_weight", "node_weight", "pretraining_epochs"},
     "transfer": {"start"},
 }
 
@@ -204,6 +204,8 @@ def label(options: argparse.Namespace) -> str:
         name += " fine-tuned"
     if given.get("node_weight", 1.0) < 1:
         name += " with bonds"
+    if given.get("motion_weight"):
+        name += " with motion"
     if "hidden" in given:
         name += f" of {given['hidden']}"
     if given.get("validation") == 0:
@@ -271,6 +273,7 @@ def parser() -> argparse.ArgumentParser:
     some = parser.add_argument_group("of some predictors only")
     of: dict[str, Any] = {"default": argparse.SUPPRESS, "metavar": "X"}
     some.add_argument("--node-weight", type=float, **of, help="botan, se3: share of particles in the loss, 1")
+    some.add_argument("--motion-weight", type=float, **of, help="se3: of what else end points tell, 0")
     some.add_argument("--pretraining-epochs", type=int, **of, help="botan, se3: epochs on bonds alone, 0")
     some.add_argument(
         "--geometry-steps", type=int, **of, help="botan, bapst: steps in which edges learn geometry, 0"

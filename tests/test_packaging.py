@@ -28,6 +28,7 @@ ROOMS = [
     "structure",
     "graph",
     "targets",
+    "motion",
     "linear",
     "simulate",
     "reduced",

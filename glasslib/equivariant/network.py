@@ -79,14 +79,17 @@ class SE3Network(nn.Module):
     ----------
     options :
         Size and shape.
+    motion_weight :
+        Weight in the loss of what else the end points tell (:mod:`glasslib.motion`).
     """
 
     scalar_mean: Tensor
     scalar_std: Tensor
 
-    def __init__(self, options: NetworkOptions | None = None) -> None:
+    def __init__(self, options: NetworkOptions | None = None, motion_weight: float = 0.0) -> None:
         super().__init__()
         self.options = options = options or NetworkOptions()
+        self.motion_weight = motion_weight
         inputs = o3.Irreps(f"{options.n_scalars}x0e + {options.n_vectors}x1o").remove_zero_multiplicities()
         hidden = o3.Irreps(options.hidden)
         # set from the training data by `normalize`, saved with the weights

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 from torch_geometric.data import Data
 
 from glasslib.errors import GlassError
@@ -57,11 +55,6 @@ class BondPredictor(NetworkPredictor):
         self.node_weight, self.pretraining_epochs = node_weight, pretraining_epochs
         #: As ``history``, of the pre-training.
         self.pretraining_history: list[dict[str, float]] = []
-        self._start: dict[str, torch.Tensor] | None = None
-
-    @abstractmethod
-    def fresh_network(self, n_times: int) -> nn.Module:
-        """A network with random weights."""
 
     @property
     def learns_bonds(self) -> bool:
@@ -69,15 +62,12 @@ class BondPredictor(NetworkPredictor):
         return self.node_weight < 1 or self.pretraining_epochs > 0
 
     def prepare(self, glass: Glass) -> Data:
-        """The graph of a configuration; with its bonds where they are learned and known."""
-        return build_graph(glass, self.graph_options, bonds=self.node_weight < 1 and knows_bonds(glass))
+        """The graph of a configuration."""
+        return build_graph(glass, self.graph_options)
 
-    def make_network(self, n_times: int) -> nn.Module:
-        """An untrained network, or while fitting a pre-trained one."""
-        network = self.fresh_network(n_times)
-        if self._start is not None:
-            network.load_state_dict(self._start)
-        return network
+    def teach(self, glass: Glass) -> Data:
+        """The graph of a configuration, with its bonds where they are learned."""
+        return build_graph(glass, self.graph_options, bonds=self.node_weight < 1)
 
     def fit(
         self,
@@ -106,12 +96,9 @@ class BondPredictor(NetworkPredictor):
             if start is not None:
                 raise GlassError("start from a trained predictor or from bonds, not both", field="start")
             folder = None if directory is None else Path(directory) / "pretraining"
-            first = self._on_bonds_alone().fit(glasses, directory=folder, progress=progress, **devices)
-            self._start, self.pretraining_history = first.trained().state_dict(), first.history
-        try:
-            return super().fit(glasses, directory=directory, start=start, progress=progress, **devices)
-        finally:
-            self._start = None
+            start = self._on_bonds_alone().fit(glasses, directory=folder, progress=progress, **devices)
+            self.pretraining_history = start.history
+        return super().fit(glasses, directory=directory, start=start, progress=progress, **devices)
 
     def _on_bonds_alone(self) -> Self:
         # stopping early would end it at another epoch when it is called upon again
@@ -128,8 +115,7 @@ class BondPredictor(NetworkPredictor):
                 field="node_weight",
                 remedy="Ask predict_bonds",
             )
-        # what became of the bonds is not needed
-        return super().predict(glass.replace(end_positions=None, bonds=None))
+        return super().predict(glass)
 
     def predict_bonds(self, glass: Glass) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """How much further apart neighbours will be.

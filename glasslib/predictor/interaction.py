@@ -74,7 +74,7 @@ class InteractionPredictor(BondPredictor):
             raise GlassError(f"expected 0 or more, got {geometry_steps}", field="geometry_steps")
         self.kind: Literal["botan", "bapst"] = kind
         self.geometry_steps = geometry_steps
-        self.fresh_network(1)  # refuses what makes no sense before anything is trained
+        self.make_network(1)  # refuses what makes no sense before anything is trained
 
     def describe(self) -> dict[str, Any]:
         """What is shown to which network, JSON-like."""
@@ -91,13 +91,13 @@ class InteractionPredictor(BondPredictor):
         """The predictor, untrained, that :meth:`describe` described."""
         return cls(**description, training=training)
 
-    def fresh_network(self, n_times: int) -> InteractionNetwork:
-        """A network with random weights."""
+    def make_network(self, n_times: int) -> InteractionNetwork:
+        """An untrained network."""
         return InteractionNetwork(self.kind, n_times, self.node_weight)
 
     def begin(self, network: nn.Module, progress: bool, training: Sequence[Data]) -> None:
         """Let the encoder of edges learn geometry, from the vectors of one training configuration."""
-        if not self.geometry_steps or self._start is not None:
+        if not self.geometry_steps:
             return
         learn_geometry(
             network.encode_edges,  # type: ignore[arg-type]

@@ -56,6 +56,10 @@ class NetworkPredictor(ABC):
     def prepare(self, glass: Glass) -> Data:
         """What the network is shown of a configuration."""
 
+    def teach(self, glass: Glass) -> Data:
+        """The same with what it learns."""
+        return self.prepare(glass)
+
     @abstractmethod
     def make_network(self, n_times: int) -> nn.Module:
         """An untrained network."""
@@ -98,7 +102,7 @@ class NetworkPredictor(ABC):
         if start is not None:
             network.load_state_dict(self._fitting(network, start))
         bar = tqdm(glasses, desc="graphs", disable=not progress)
-        graphs = [self.prepare(glass) for glass in bar]
+        graphs = [self.teach(glass) for glass in bar]
         label: dict[str, Any] = {
             "options": self.describe(),
             "times": self.times.tolist(),

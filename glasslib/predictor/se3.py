@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any, Self
 
+from torch_geometric.data import Data
+
 from glasslib.equivariant import NetworkOptions, SE3BondNetwork, SE3Network
 from glasslib.errors import GlassError
+from glasslib.glass import Glass
 from glasslib.graph import GraphOptions
+from glasslib.motion import add_motion
 from glasslib.predictor.bonds import BondPredictor
 from glasslib.training import TrainingOptions
 
@@ -26,11 +30,15 @@ class SE3Predictor(BondPredictor):
     node_weight, pretraining_epochs :
         Of :class:`~glasslib.predictor.bonds.BondPredictor`. Where bonds are learned it is BOTAN's equivariant
         twin, :class:`~glasslib.equivariant.SE3BondNetwork`.
+    motion_weight :
+        Weight in the loss of what else the end points tell (:mod:`glasslib.motion`); takes ``end_positions``
+        in training. 0: nothing.
 
     Raises
     ------
     GlassError
-        When the network has layers over the thermal structure and the graph has not, or the reverse.
+        When the network has layers over the thermal structure and the graph has not, or the reverse; when
+        bonds and motion are both to be learned.
 
     Examples
     --------
@@ -48,10 +56,16 @@ class SE3Predictor(BondPredictor):
         network: NetworkOptions | None = None,
         training: TrainingOptions | None = None,
         *,
+        motion_weight: float = 0.0,
         node_weight: float = 1.0,
         pretraining_epochs: int = 0,
     ) -> None:
         super().__init__(training, node_weight=node_weight, pretraining_epochs=pretraining_epochs)
+        if not motion_weight >= 0:
+            raise GlassError(f"expected 0 or more, got {motion_weight}", field="motion_weight")
+        if self.learns_bonds and motion_weight:
+            raise GlassError("learn bonds or motion beside particles, not both", field="motion_weight")
+        self.motion_weight = motion_weight
         self.graph_options = graph or GraphOptions()
         both, n_thermal = (
             self.graph_options.structure == "both",
@@ -74,7 +88,8 @@ class SE3Predictor(BondPredictor):
         """What is shown to which network, JSON-like."""
         shown = {"graph": asdict(self.graph_options), "network": asdict(self.network_options)}
         bonds = {"node_weight": self.node_weight, "pretraining_epochs": self.pretraining_epochs}
-        return {**shown, **bonds} if self.learns_bonds else shown
+        motion = {"motion_weight": self.motion_weight} if self.motion_weight else {}
+        return {**shown, **motion, **(bonds if self.learns_bonds else {})}
 
     @classmethod
     def from_description(cls, description: dict[str, Any], training: TrainingOptions) -> Self:
@@ -83,9 +98,14 @@ class SE3Predictor(BondPredictor):
         graph, network = GraphOptions(**description["graph"]), NetworkOptions(**description["network"])
         return cls(graph, network, training, **rest)
 
-    def fresh_network(self, n_times: int) -> SE3Network:
-        """A network with random weights."""
+    def teach(self, glass: Glass) -> Data:
+        """The graph of a configuration, with all that is learned of it."""
+        graph = super().teach(glass)
+        return add_motion(graph, glass) if self.motion_weight else graph
+
+    def make_network(self, n_times: int) -> SE3Network:
+        """An untrained network."""
         self.network_options = replace(self.network_options, n_times=n_times)
         if self.learns_bonds:
             return SE3BondNetwork(self.network_options, self.node_weight)
-        return SE3Network(self.network_options)
+        return SE3Network(self.network_options, self.motion_weight)

@@ -161,6 +161,8 @@ LEVERS: dict[str, tuple[str, ...]] = {
     "squared-error": ("--offset-weight", "1"),
     "muon": ("--optimizer", "muon"),
     "averaged-weights": ("--weight-averaging", "0.98"),
+    "motion": ("--motion-weight", "0.3"),
+    "bonds": ("--node-weight", "0.7"),
     "from-T0.64": ("--start", "se3-T0.64"),
 }
 

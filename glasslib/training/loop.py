@@ -192,7 +192,8 @@ class EveryEpoch(ModelCheckpoint):
 def _take_best(network: nn.Module, directory: Path) -> None:
     """Give the network the weights of its best validation epoch."""
     state = read_checkpoint(directory / "best.ckpt")["state_dict"]
-    network.load_state_dict({name.removeprefix("network."): value for name, value in state.items()})
+    own = {name: value for name, value in state.items() if name.startswith("network.")}
+    network.load_state_dict({name.removeprefix("network."): value for name, value in own.items()})
     network.cpu().eval()
 
 

@@ -17,6 +17,7 @@ from torch_geometric.utils import scatter
 
 from glasslib.evaluation import pearson
 from glasslib.glass import TYPE_NAMES
+from glasslib.motion import MotionHeads
 from glasslib.targets import TargetScale, bond_kinds, scored_bonds
 from glasslib.training.optimizers import OPTIMIZERS
 from glasslib.training.options import TrainingOptions
@@ -50,6 +51,9 @@ class PropensityModule(pl.LightningModule):
     ``bonds`` (:class:`glasslib.baselines.InteractionNetwork`), its graphs have ``bond_y``, and the
     loss is ``node_weight`` times that of the particles and the rest that of all bonds (Shiba et al.),
     these in units of their spread by kind (A-A, A-B, B-B) and time, as particles are by type.
+
+    Beside one whose ``motion_weight`` is not 0, heads learn what else the end points tell; only training
+    knows them.
     """
 
     def __init__(
@@ -68,6 +72,10 @@ class PropensityModule(pl.LightningModule):
             kinds = [bond_kinds(graph.types, graph.edge_index) for graph in graphs]
             scale: TargetScale = network.bonds  # type: ignore[assignment]
             scale.measure(torch.cat([graph.bond_y for graph in graphs]), torch.cat(kinds))
+        self.motion_weight = float(getattr(network, "motion_weight", 0.0))
+        if self.motion_weight:
+            size: Any = network.options
+            self.motion = MotionHeads(size.hidden, size.width, size.n_times)
 
     # data: the order is a function of seed and epoch alone, so that a resumed run sees the same
     def train_dataloader(self) -> DataLoader:
@@ -134,9 +142,18 @@ class PropensityModule(pl.LightningModule):
             return self._loss(*particles)
         return self.node_weight * self._loss(*particles) + (1 - self.node_weight) * self._loss(*bonds)
 
+    def _with_motion(self, batch: Data) -> Tensor:
+        """The loss of particles and of what else they do."""
+        network: Any = self.network
+        features = network.features(batch)
+        representation = network.averaged(features, batch)
+        particles = self._particles(network.decoded(representation, batch), batch)
+        also = self.motion.loss(features, representation, batch)
+        return self._loss(*particles) + self.motion_weight * also
+
     def training_step(self, batch: Data, _: int) -> Tensor:
         """The loss of one batch."""
-        loss = self._total(*self._compared(batch))
+        loss = self._with_motion(batch) if self.motion_weight else self._total(*self._compared(batch))
         self._losses.append(loss.detach())
         self.log("loss", loss, prog_bar=True, batch_size=1)
         return loss
