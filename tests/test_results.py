@@ -76,6 +76,15 @@ def test_a_study_makes_the_models_that_it_needs(small, tmp_path):
     assert not (tmp_path / "out" / "one").exists()  # models only
 
 
+def test_a_shipped_checkpoint_of_the_same_command_is_not_trained_again(tmp_path):
+    run = RUNS["kob-andersen-T0.64/se3-seed0"]
+    assert run.checkpoint() == "se3-T0.64"
+    asked = studies.Asked.of(run, tmp_path)  # an empty folder
+    np.testing.assert_array_equal(asked.times, asked.predictor.times)
+    assert asked.times[asked.row_at_tau()] == 16.5
+    assert RUNS["kob-andersen-T0.56/se3-seed0"].checkpoint() is None
+
+
 def test_scores_of_another_command_are_made_anew(small, tmp_path, capsys):
     assert __main__.main(["make", "one/se3-seed0", *small]) == 0
     path = tmp_path / "out" / "one" / "se3-seed0.json"

@@ -94,9 +94,10 @@ def _make(name: str, out: Path, runs: Path, progress: bool) -> None:
 
 def _ask(study: Study, target: Path, runs: Path, progress: bool) -> None:
     for name in study.needs:
-        if not (RUNS[name].directory(runs) / "scores.json").exists():
+        run = RUNS[name]
+        if not (run.checkpoint() or (run.directory(runs) / "scores.json").exists()):
             print(f"\n{name}, which {study.name} asks", flush=True)
-            RUNS[name].make(runs, progress)
+            run.make(runs, progress)
     models = {name: Asked.of(RUNS[name], runs) for name in study.needs}
     save_scores(
         target, study.ask(models, runs / study.name, progress), command=study.command, version=__version__

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glasslib import train
+from glasslib import checkpoints, train
 from glasslib.reduced import FRACTIONS
 
 
@@ -55,9 +55,19 @@ class Run:
     def made(self, path: Path) -> bool:
         """Whether a file of scores is what this very command wrote, however it was typed."""
         try:
-            command = json.loads(path.read_text())["command"]
+            return self._is(json.loads(path.read_text())["command"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def checkpoint(self) -> str | None:
+        """The name of the shipped checkpoint that this very command trained, if there is one."""
+        cards = (checkpoints.card(name) for name in checkpoints.names())
+        return next((card.name for card in cards if self._is(card.training["command"])), None)
+
+    def _is(self, command: str) -> bool:
+        try:
             noted = _parsed(shlex.split(command)[3:])  # after python -m glasslib.train
-        except (OSError, ValueError, KeyError, TypeError, SystemExit):
+        except SystemExit:  # an option that is no more
             return False
         return noted == _parsed(self.arguments)
 

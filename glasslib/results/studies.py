@@ -85,8 +85,10 @@ class Asked:
 
     @classmethod
     def of(cls, run: Run, runs: Path) -> Asked:
-        """The model of a finished run."""
-        directory = run.directory(runs)
+        """The shipped model of a run, or that of a finished one."""
+        shipped, directory = run.checkpoint(), run.directory(runs)
+        if shipped:
+            return cls(run, checkpoints.load(shipped), np.array(checkpoints.card(shipped).times))
         scores = load_scores(directory / "scores.json")
         is_ridge = run.arguments[0] == "ridge"
         predictor = RidgePredictor.load(directory / "model.npz") if is_ridge else checkpoints.load(directory)
