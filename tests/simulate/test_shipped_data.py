@@ -27,8 +27,8 @@ PEAKS = {"AA": (1.07, 0.04), "AB": (0.87, 0.04)}
 #: configurations have -6.2 and -6.85, which these continue.
 ENERGIES = {0.64: (-5.80, -6.767), 0.56: (-5.955, -6.789), 0.50: (-6.06, -6.807)}
 
-if not PATHS:
-    pytest.skip("no configurations are shipped yet", allow_module_level=True)
+#: Of each split, at every temperature: configurations and replicas at least.
+LEAST = {"train": (12, 12), "test": (4, 32)}
 
 
 @pytest.fixture(scope="module", params=PATHS, ids=NAMES)
@@ -157,6 +157,15 @@ def test_the_card_counts_what_is_there():
         count = len(list(folder.glob("*.npz")))
         row = f"| {folder.parent.name[1:]} | {folder.name} | {count} | {replicas} |"
         assert row in card, f"the data card needs the row {row}"
+
+
+@pytest.mark.parametrize("split", LEAST)
+@pytest.mark.parametrize("temperature", ENERGIES)
+def test_there_are_as_many_as_the_course_needs(temperature, split):
+    glasses = [load(path) for path in FOLDER.glob(f"T{temperature:.2f}/{split}/*.npz")]
+    configurations, replicas = LEAST[split]
+    assert len(glasses) >= configurations
+    assert min(glass.provenance["protocol"]["replicas"] for glass in glasses) >= replicas
 
 
 def test_each_parent_left_a_restart_file():
