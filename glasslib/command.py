@@ -16,14 +16,9 @@ Arguments = Sequence[str] | None
 class Parser(argparse.ArgumentParser):
     """One that tells what is wrong with the arguments in one line, without the usage."""
 
-    @property
-    def module(self) -> str:
-        """The command without ``python -m``."""
-        return self.prog.removeprefix("python -m ")
-
     def error(self, message: str) -> NoReturn:
         """End with status 2."""
-        self.exit(2, f"{self.module}: {message} (--help lists the options)\n")
+        self.exit(2, f"{self.prog.removeprefix('python -m ')}: {message} (--help lists the options)\n")
 
 
 def command(

@@ -212,7 +212,7 @@ def made_from(path: Path, name: str, words: Sequence[str]) -> dict[str, str]:
     """Provenance of what a command computed from a configuration in a file."""
     return {
         "configuration": name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": _sha256(path),
         "command": shlex.join(words),
         "git_commit": git_commit(),
     }
@@ -221,13 +221,14 @@ def made_from(path: Path, name: str, words: Sequence[str]) -> dict[str, str]:
 def write_checksums(folder: Path) -> int:
     """``SHA256SUMS`` of every npz file below a folder, as ``sha256sum -c`` reads it; how many."""
     files = sorted(path for path in folder.rglob("*.npz") if not path.name.startswith("."))
-    lines = [
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n"
-        for path in files
-    ]
+    lines = [f"{_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
     with atomic_write(folder / "SHA256SUMS") as file:
         file.write("".join(lines).encode())
     return len(lines)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 class _LogFile(logging.FileHandler):

@@ -192,8 +192,9 @@ class EveryEpoch(ModelCheckpoint):
 def _take_best(network: nn.Module, directory: Path) -> None:
     """Give the network the weights of its best validation epoch."""
     state = read_checkpoint(directory / "best.ckpt")["state_dict"]
-    own = {name: value for name, value in state.items() if name.startswith("network.")}
-    network.load_state_dict({name.removeprefix("network."): value for name, value in own.items()})
+    prefix = "network."  # beside it there may be heads that only training knows
+    own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    network.load_state_dict(own)
     network.cpu().eval()
 
 
