@@ -201,7 +201,7 @@ def label(options: argparse.Namespace) -> str:
     if options.predictor == "transfer":
         return f"{name} on {Path(given['start']).name}"
     if "start" in given:
-        name += " fine-tuned"
+        name += f" fine-tuned from {Path(given['start']).name}"
     if given.get("node_weight", 1.0) < 1:
         name += " with bonds"
     if given.get("motion_weight"):

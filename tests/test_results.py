@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from glasslib import train
+from glasslib import results, train
 from glasslib.evaluation import Score, evaluate, load_scores
 from glasslib.predictor import SE3Predictor
 from glasslib.results import RUNS, Run, __main__, folder, levers, studies
@@ -74,6 +74,24 @@ def test_a_study_makes_the_models_that_it_needs(small, tmp_path):
     expected = np.corrcoef(both[mask], glass.propensity[0, mask])[0, 1]
     assert scores["SE(3) network, mean of 2"].each[0, 0] == pytest.approx(expected, abs=1e-6)
     assert not (tmp_path / "out" / "one").exists()  # models only
+
+
+def test_a_model_is_asked_at_every_temperature(small, tmp_path):
+    (run, _) = studies.RUNS.values()
+    run.make(tmp_path / "runs", progress=False)
+    asked = studies.Asked.of(run, tmp_path / "runs")
+    scores = studies._temperatures({run.name: asked}, tmp_path, progress=False)
+    assert len(scores) == 2 * len(studies.TESTS)
+    own = load_scores(tmp_path / "runs" / run.name / "scores.json")[asked.label]
+    at_home = scores[f"{asked.label}; trained at 0.64; tested at 0.64"]
+    np.testing.assert_allclose(at_home.each, own.each, atol=1e-12)  # r does not notice the unit
+
+
+def test_a_folder_of_results_is_read_as_one():
+    names = {path.relative_to(folder()).with_suffix("").as_posix() for path in folder().rglob("levers/*")}
+    together = results.read("levers")
+    assert len(names) > 1
+    assert set(together) == {key for name in names for key in results.read(name)}
 
 
 def test_a_shipped_checkpoint_of_the_same_command_is_not_trained_again(tmp_path):

@@ -71,7 +71,7 @@ def test_ridge_by_the_same_command(small_data, tmp_path, monkeypatch):
     [
         ([], "SE(3) network, inherent"),
         (["--structure", "both", "--validation", "0"], "SE(3) network without validation, both"),
-        (["--hidden", "4x0e", "--start", "x"], "SE(3) network fine-tuned of 4x0e, inherent"),
+        (["--hidden", "4x0e", "--start", "x"], "SE(3) network fine-tuned from x of 4x0e, inherent"),
         (["botan", "--node-weight", "0.4"], "BOTAN with bonds, thermal"),
         (["ridge", "--no-angular"], "ridge on expert features without bond order, inherent"),
         (["transfer", "--start", "runs/hot"], "fresh decoder on hot"),
@@ -153,7 +153,7 @@ def test_fine_tuning_by_the_same_command(small_data, tmp_path, capsys):
     assert train.main([*SMALL, "--output", first]) == 0
     assert train.main([*SMALL, "--start", first, "--learning-rate", "1e-9", "--output", second]) == 0
     scores = load_scores(tmp_path / "second" / "scores.json")
-    assert "SE(3) network fine-tuned of 4x0e + 2x1o, inherent" in scores
+    assert "SE(3) network fine-tuned from first of 4x0e + 2x1o, inherent" in scores
     models = [SE3Predictor.load(tmp_path / name / "model.pt") for name in ("first", "second")]
     one, other = (model.predict(learnable(0)) for model in models)
     assert abs(one - other).max() < 1e-4

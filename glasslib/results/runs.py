@@ -85,10 +85,10 @@ def _runs() -> dict[str, Run]:
             own = (*arguments, *place, "--seed", str(seed))
             runs.append(Run(f"{data}/{name}-seed{seed}", own, minutes, (temperature,)))
 
-    for data in _PLACES:
+    for data, (_, temperature) in _PLACES.items():
         cold = data == "botan-T0.44"
-        if data != "kob-andersen-T0.64":
-            for start in ("se3-T0.64", "se3-both-T0.64"):
+        for start, hotter in _STARTS.items():
+            if hotter > temperature:
                 add(data, f"from-{start}", 1, "transfer", "--start", start, seeds=3)
         add(data, "ridge", 1, "ridge")
         add(data, "ridge-radial", 1, "ridge", "--no-angular")
@@ -100,7 +100,8 @@ def _runs() -> dict[str, Run]:
         add(data, "se3", 14 if cold else 6, "se3", *(() if cold else _FORTY), seeds=3 if cold else 1)
         if cold:
             add(data, "se3-small", 10, "se3", *LEVERS["small"], seeds=3)
-            add(data, "se3-tuned", 8, "se3", *_TUNED)
+            add(data, "se3-tuned", 8, "se3", "--start", "se3-T0.64", *_GENTLY)
+            add(data, "se3-tuned-T0.50", 8, "se3", "--start", "se3-T0.50", *_GENTLY)
             add(data, "se3-all", 14, "se3", "--validation", "0", seeds=3)
         else:
             add(data, "se3-both", 25, "se3", *_BOTH)
@@ -136,8 +137,11 @@ _PLACES = {
 #: One network for several temperatures; the one left out is asked about afterwards.
 _TOGETHER = {"without-0.56": (0.64, 0.44), "without-0.64": (0.56, 0.50), "without-0.44": (0.64, 0.56, 0.50)}
 
-#: From the hot liquid's network, more gently.
-_TUNED = ("--start", "se3-T0.64", "--epochs", "40", "--learning-rate", "2e-3")
+#: Checkpoints that others start from, and where they were trained.
+_STARTS = {"se3-T0.64": 0.64, "se3-both-T0.64": 0.64, "se3-T0.50": 0.50}
+
+#: From a hotter liquid's network.
+_GENTLY = ("--epochs", "40", "--learning-rate", "2e-3")
 
 _FORTY = ("--epochs", "40", "--patience", "20")
 
@@ -174,6 +178,7 @@ LEVERS: dict[str, tuple[str, ...]] = {
     "motion": ("--motion-weight", "0.3"),
     "bonds": ("--node-weight", "0.7"),
     "from-T0.64": ("--start", "se3-T0.64"),
+    "from-T0.50": ("--start", "se3-T0.50"),
 }
 
 #: By name.

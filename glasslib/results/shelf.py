@@ -15,8 +15,12 @@ def folder() -> Path:
 
 
 def read(name: str) -> dict[str, Score]:
-    """Scores by predictor, of a result that comes with the package, such as ``"temperatures"``."""
-    return load_scores(folder() / f"{name}.json")
+    """Scores by predictor, of a result that comes with the package, such as ``"ensembles"``.
+
+    Of a folder of results, such as ``"temperatures"``, those of all of its files.
+    """
+    alone, several = folder() / f"{name}.json", sorted((folder() / name).rglob("*.json"))
+    return {key: score for path in several or (alone,) for key, score in load_scores(path).items()}
 
 
 def levers() -> dict[str, dict[int, float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +24,8 @@ from glasslib.simulate import expected_tau
 TESTS = {0.44: "botan", 0.50: "bundled", 0.56: "bundled", 0.64: "bundled"}
 
 
-#: One of each kind from each temperature, and those trained at several.
-_EVERYWHERE = tuple(
+#: Asked at every temperature: one of each kind from each, and those trained at several.
+_TRAVELLERS = tuple(
     name
     for name in RUNS
     if name.endswith(
@@ -67,7 +67,7 @@ class Study:
     title: str
     needs: tuple[str, ...]
     minutes: float
-    ask: Callable[[dict[str, Asked], Path, bool], dict[str, Score]]
+    ask: Callable[[Mapping[str, Asked], Path, bool], dict[str, Score]]
 
     @property
     def command(self) -> str:
@@ -105,23 +105,20 @@ class Asked:
         return int(np.abs(np.log(self.times / tau)).argmin())
 
 
-def _temperatures(models: dict[str, Asked], _: Path, progress: bool) -> dict[str, Score]:
-    """Every model at tau_alpha of every temperature."""
+def _temperatures(models: Mapping[str, Asked], _: Path, progress: bool) -> dict[str, Score]:
+    """One model at tau_alpha of every temperature."""
+    (model,) = models.values()
+    row, trained = model.row_at_tau(), ", ".join(f"{t:.2f}" for t in sorted(model.run.temperatures))
     scores = {}
-    bar = tqdm(total=len(TESTS) * len(models), desc="temperatures", disable=not progress)
-    for tested, data in TESTS.items():
-        glasses = reduced(train.load(data, "test", tested, None, progress), [1.0])
-        for model in models.values():
-            trained = ", ".join(f"{t:.2f}" for t in sorted(model.run.temperatures))
-            row = model.row_at_tau()
-            said = [model.predictor.predict(glass)[row : row + 1] for glass in glasses]
-            scores[f"{model.label}; trained at {trained}; tested at {tested:.2f}"] = score(said, glasses)
-            bar.update()
+    for tested, data in tqdm(TESTS.items(), desc=model.run.name, disable=not progress):
+        glasses = reduced(train.load(data, "test", tested, None, progress=False), [1.0])
+        said = [model.predictor.predict(glass)[row : row + 1] for glass in glasses]
+        scores[f"{model.label}; trained at {trained}; tested at {tested:.2f}"] = score(said, glasses)
         scores[f"ceiling; tested at {tested:.2f}"] = ceiling(glasses)
     return scores
 
 
-def _ensembles(models: dict[str, Asked], _: Path, progress: bool) -> dict[str, Score]:
+def _ensembles(models: Mapping[str, Asked], _: Path, progress: bool) -> dict[str, Score]:
     """Means of what models say, each kind counted once."""
     glasses = train.load("botan", "test", None, None, progress)
     kinds: dict[str, list[FloatArray]] = defaultdict(list)
@@ -137,12 +134,17 @@ def _ensembles(models: dict[str, Asked], _: Path, progress: bool) -> dict[str, S
     return {**scores, "ceiling": ceiling(glasses)}
 
 
-def _transfer(models: dict[str, Asked], folder: Path, progress: bool) -> dict[str, Score]:
+def _transfer(models: Mapping[str, Asked], folder: Path, progress: bool) -> dict[str, Score]:
     assert not models  # it starts from a shipped one
     return transfer("se3-T0.64", folder, progress)
 
 
-def _bonds(models: dict[str, Asked], folder: Path, progress: bool) -> dict[str, Score]:
+def _transfer_from_nearer(models: Mapping[str, Asked], folder: Path, progress: bool) -> dict[str, Score]:
+    assert not models
+    return transfer("se3-T0.50", folder, progress, ways=("frozen",))
+
+
+def _bonds(models: Mapping[str, Asked], folder: Path, progress: bool) -> dict[str, Score]:
     assert not models  # it trains its own
     return bonds(folder, progress)
 
@@ -151,9 +153,13 @@ def _bonds(models: dict[str, Asked], folder: Path, progress: bool) -> dict[str, 
 STUDIES = {
     study.name: study
     for study in (
-        Study("temperatures", "every model at every temperature", _EVERYWHERE, 6, _temperatures),
+        *(
+            Study(f"temperatures/{name}", "at every temperature", (name,), 1, _temperatures)
+            for name in _TRAVELLERS
+        ),
         Study("ensembles", "several models asked together, BOTAN's sample", _SEVERAL, 3, _ensembles),
         Study("bonds", "BOTAN and its equivariant twin, with and without bonds", (), 12, _bonds),
         Study("transfer", "from T = 0.64 to BOTAN's sample", (), 22, _transfer),
+        Study("transfer-T0.50", "from T = 0.50 to BOTAN's sample", (), 5, _transfer_from_nearer),
     )
 }

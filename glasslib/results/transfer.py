@@ -20,21 +20,27 @@ SIZES, DRAWS = (1, 3, 10), 2
 #: Gradient steps, the same for every number of configurations; nothing is set aside, so that one is enough.
 STEPS = {"fine-tuned": 120, "from scratch": 240}
 
+WAYS = ("frozen", *STEPS)
 
-def transfer(checkpoint: str | Path, folder: Path, progress: bool) -> dict[str, Score]:
-    """Three ways from a hot liquid to BOTAN's cold one, by the number of its configurations.
+
+def transfer(
+    checkpoint: str | Path, folder: Path, progress: bool, ways: Sequence[str] = WAYS
+) -> dict[str, Score]:
+    """Ways from a hotter liquid to BOTAN's cold one, by the number of its configurations.
 
     Frozen: a fresh decoder on what the network knows already. Fine-tuned: all weights go on learning. From
-    scratch: the same network without the hot liquid.
+    scratch: the same network without the hotter liquid.
 
     Parameters
     ----------
     checkpoint :
-        An SE(3) network trained at T = 0.64, by name or path.
+        An SE(3) network trained in the hotter liquid, by name or path.
     folder :
         Gets the checkpoints of every fit; what is there is not done again.
     progress :
         Show bars.
+    ways :
+        Of the three.
     """
     backbone = checkpoints.load(checkpoint)
     assert isinstance(backbone, SE3Predictor)
@@ -44,7 +50,7 @@ def transfer(checkpoint: str | Path, folder: Path, progress: bool) -> dict[str, 
     for n, draw in tqdm(fits, desc="transfer", disable=not progress):
         drawn = np.random.default_rng(draw).permutation(len(glasses))[:n]
         some = [glasses[k] for k in sorted(drawn)]
-        for way in ("frozen", *STEPS):
+        for way in ways:
             name = f"{way}; {n} configurations; draw {draw}"
             scores[name] = evaluate(_fit(way, backbone, some, draw, folder / name.replace("; ", "-")), tests)
     return scores
