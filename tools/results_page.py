@@ -106,7 +106,8 @@ def figure() -> go.Figure:
     panels.update_xaxes(type="log", title="t, T = 0.64 (τ<sub>α</sub> = 16.5)", row=1, col=1)
     panels.update_xaxes(title="r(mean) at τ<sub>α</sub>, T = 0.44", row=1, col=2)
     panels.update_yaxes(title="r(mean)", row=1, col=1)
-    panels.update_layout(legend={"orientation": "h", "y": -0.25, "font": {"size": 10}}, height=560)
+    panels.update_yaxes(dtick=1, tickfont={"size": 11}, row=1, col=2)  # every name
+    panels.update_layout(legend={"orientation": "h", "y": -0.22, "font": {"size": 10}}, height=620)
     return panels
 
 
