@@ -88,10 +88,12 @@ def test_a_model_is_asked_at_every_temperature(small, tmp_path):
 
 
 def test_a_folder_of_results_is_read_as_one():
-    names = {path.relative_to(folder()).with_suffix("").as_posix() for path in folder().rglob("levers/*")}
-    together = results.read("levers")
-    assert len(names) > 1
-    assert set(together) == {key for name in names for key in results.read(name)}
+    paths = [path.relative_to(folder()).with_suffix("") for path in folder().glob("temperatures/**/*.json")]
+    assert len(paths) > 1
+    together = results.read("temperatures")
+    for path in paths:
+        for name, score in results.read(path.as_posix()).items():
+            np.testing.assert_array_equal(together[name].each, score.each)
 
 
 def test_a_shipped_checkpoint_of_the_same_command_is_not_trained_again(tmp_path):
