@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from glasslib.glass import FloatArray
 from glasslib.reduced import reduced
 from glasslib.results.bonds import bonds
 from glasslib.results.runs import RUNS, Run
-from glasslib.results.transfer import transfer
+from glasslib.results.transfer import WAYS, transfer
 from glasslib.simulate import expected_tau
 
 #: Test configurations by temperature: those of BOTAN's sample and our own.
@@ -67,7 +68,7 @@ class Study:
     title: str
     needs: tuple[str, ...]
     minutes: float
-    ask: Callable[[Mapping[str, Asked], Path, bool], dict[str, Score]]
+    ask: Callable[[dict[str, Asked], Path, bool], dict[str, Score]]
 
     @property
     def command(self) -> str:
@@ -105,7 +106,7 @@ class Asked:
         return int(np.abs(np.log(self.times / tau)).argmin())
 
 
-def _temperatures(models: Mapping[str, Asked], _: Path, progress: bool) -> dict[str, Score]:
+def _temperatures(models: dict[str, Asked], _: Path, progress: bool) -> dict[str, Score]:
     """One model at tau_alpha of every temperature."""
     (model,) = models.values()
     row, trained = model.row_at_tau(), ", ".join(f"{t:.2f}" for t in sorted(model.run.temperatures))
@@ -118,7 +119,7 @@ def _temperatures(models: Mapping[str, Asked], _: Path, progress: bool) -> dict[
     return scores
 
 
-def _ensembles(models: Mapping[str, Asked], _: Path, progress: bool) -> dict[str, Score]:
+def _ensembles(models: dict[str, Asked], _: Path, progress: bool) -> dict[str, Score]:
     """Means of what models say, each kind counted once."""
     glasses = train.load("botan", "test", None, None, progress)
     kinds: dict[str, list[FloatArray]] = defaultdict(list)
@@ -134,17 +135,19 @@ def _ensembles(models: Mapping[str, Asked], _: Path, progress: bool) -> dict[str
     return {**scores, "ceiling": ceiling(glasses)}
 
 
-def _transfer(models: Mapping[str, Asked], folder: Path, progress: bool) -> dict[str, Score]:
+def _transfer(
+    models: dict[str, Asked],
+    folder: Path,
+    progress: bool,
+    *,
+    start: str = "se3-T0.64",
+    ways: Sequence[str] = WAYS,
+) -> dict[str, Score]:
     assert not models  # it starts from a shipped one
-    return transfer("se3-T0.64", folder, progress)
+    return transfer(start, folder, progress, ways)
 
 
-def _transfer_from_nearer(models: Mapping[str, Asked], folder: Path, progress: bool) -> dict[str, Score]:
-    assert not models
-    return transfer("se3-T0.50", folder, progress, ways=("frozen",))
-
-
-def _bonds(models: Mapping[str, Asked], folder: Path, progress: bool) -> dict[str, Score]:
+def _bonds(models: dict[str, Asked], folder: Path, progress: bool) -> dict[str, Score]:
     assert not models  # it trains its own
     return bonds(folder, progress)
 
@@ -160,6 +163,12 @@ STUDIES = {
         Study("ensembles", "several models asked together, BOTAN's sample", _SEVERAL, 3, _ensembles),
         Study("bonds", "BOTAN and its equivariant twin, with and without bonds", (), 12, _bonds),
         Study("transfer", "from T = 0.64 to BOTAN's sample", (), 22, _transfer),
-        Study("transfer-T0.50", "from T = 0.50 to BOTAN's sample", (), 5, _transfer_from_nearer),
+        Study(
+            "transfer-T0.50",
+            "from T = 0.50 to BOTAN's sample",
+            (),
+            5,
+            partial(_transfer, start="se3-T0.50", ways=("frozen",)),
+        ),
     )
 }
