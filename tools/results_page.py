@@ -35,6 +35,13 @@ COLUMNS = (
 )
 LAST = ("energy alone", "ceiling")
 
+#: Folders of scores at several times, temperature, tau_alpha.
+OWN = (
+    ("kob-andersen-T0.64", "0.64", 16.5),
+    ("kob-andersen-T0.56", "0.56", 52.0),
+    ("kob-andersen-T0.50", "0.50", 217.0),
+)
+
 SYMBOLS = ("circle", "square", "diamond")
 
 
@@ -73,24 +80,38 @@ def table() -> str:
 
 
 def figure() -> go.Figure:
-    """r by time in our own hot liquid; and at tau_alpha of BOTAN's cold one."""
-    panels = make_subplots(1, 2, column_widths=[0.55, 0.45], horizontal_spacing=0.32)
-    panels.update_layout(
-        template=TEMPLATE, width=1100, height=430, margin={"l": 60, "r": 20, "t": 30, "b": 60}
+    """r by time in our own liquids; below them, at tau_alpha of BOTAN's cold one."""
+    panels = make_subplots(
+        2,
+        len(OWN),
+        specs=[[{}] * len(OWN), [{"colspan": len(OWN)}, *[None] * (len(OWN) - 1)]],
+        shared_yaxes=True,
+        horizontal_spacing=0.03,
+        vertical_spacing=0.13,
     )
-    paths = sorted((folder() / "kob-andersen-T0.64").glob("*-seed0.json"))
-    drawn: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for path in paths:
-        drawn |= {name: (score.times, score.mean) for name, score in load_scores(path).items()}
-    names = [name for name in drawn if name not in ("constant", "energy alone")]
-    for k, name in enumerate(names):
-        times, r = drawn[name]
-        line = {"dash": "dot", "color": "#555"} if name == "ceiling" else {}
-        # colours repeat; symbols tell them apart
-        marker = {"symbol": SYMBOLS[k // len(TEMPLATE.layout.colorway)], "size": 8}
-        panels.add_scatter(
-            x=times, y=r, name=name, mode="lines+markers", line=line, marker=marker, row=1, col=1
-        )
+    curves = [by_time(data) for data, _, _ in OWN]
+    names = dict.fromkeys(name for drawn in curves for name in drawn)
+    for k, name in enumerate(names):  # colours repeat; symbols tell them apart
+        colours = TEMPLATE.layout.colorway
+        colour, symbol = colours[k % len(colours)], SYMBOLS[k // len(colours)]
+        line = {"dash": "dot", "color": "#555"} if name == "ceiling" else {"color": colour}
+        for column, drawn in enumerate(curves, start=1):
+            times, r = drawn.get(name, ([], []))
+            panels.add_scatter(
+                x=times,
+                y=r,
+                name=name,
+                mode="lines+markers",
+                line=line,
+                marker={"symbol": symbol, "size": 7},
+                legendgroup=name,
+                showlegend=column == 1,
+                row=1,
+                col=column,
+            )
+    for column, (_, temperature, tau) in enumerate(OWN, start=1):
+        title = f"t, T = {temperature} (τ<sub>α</sub> = {tau:g})"
+        panels.update_xaxes(type="log", dtick=1, title=title, row=1, col=column)
     bars = each_seed("botan-T0.44", 4120.0)
     ranked = sorted(bars, key=lambda name: float(np.mean(bars[name])))
     panels.add_bar(
@@ -100,15 +121,29 @@ def figure() -> go.Figure:
         orientation="h",
         showlegend=False,
         marker={"color": "#0072b2"},
-        row=1,
-        col=2,
+        row=2,
+        col=1,
     )
-    panels.update_xaxes(type="log", title="t, T = 0.64 (τ<sub>α</sub> = 16.5)", row=1, col=1)
-    panels.update_xaxes(title="r(mean) at τ<sub>α</sub>, T = 0.44", row=1, col=2)
+    panels.update_xaxes(title="r(mean) at τ<sub>α</sub>, T = 0.44", domain=[0.33, 1], row=2, col=1)
+    panels.update_yaxes(dtick=1, tickfont={"size": 11}, row=2, col=1)  # every name
     panels.update_yaxes(title="r(mean)", row=1, col=1)
-    panels.update_yaxes(dtick=1, tickfont={"size": 11}, row=1, col=2)  # every name
-    panels.update_layout(legend={"orientation": "h", "y": -0.22, "font": {"size": 10}}, height=620)
+    panels.update_layout(
+        template=TEMPLATE,
+        width=1100,
+        height=1050,
+        margin={"l": 60, "r": 20, "t": 30, "b": 60},
+        legend={"orientation": "h", "y": -0.08, "font": {"size": 11}},
+    )
     return panels
+
+
+def by_time(data: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Times and r(mean) of each predictor's first run on some data."""
+    drawn: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for path in sorted((folder() / data).glob("*-seed0.json")):
+        drawn |= {name: (score.times, score.mean) for name, score in load_scores(path).items()}
+    unasked = ("constant", "energy alone")
+    return {name: curve for name, curve in drawn.items() if name not in unasked and "decoder" not in name}
 
 
 def pieces(text: str) -> Iterator[str]:

@@ -42,6 +42,8 @@ class NetworkOptions:
         Of the radial functions, in sigma_AA; the cutoff of the graph.
     n_neighbors :
         Typical number of neighbours within the cutoff.
+    norms :
+        Whether norms of l > 0 features go to the read-out beside the scalars.
     n_averages :
         How often scalars are averaged over neighbours before the read-out.
     width :
@@ -60,6 +62,7 @@ class NetworkOptions:
     n_radial: int = 8
     cutoff: float = 2.0
     n_neighbors: float = 40.0
+    norms: bool = True
     n_averages: int = 4
     width: int = 32
     dropout: float = 0.2
@@ -103,7 +106,8 @@ class SE3Network(nn.Module):
             self.layers.append(Layer(hidden if number else inputs, hidden, options))
         self.invariants = o3.Norm(hidden)
         width = options.width
-        self.embed = nn.Sequential(nn.Linear(hidden.num_irreps, width), nn.SiLU())
+        n_invariants = hidden.num_irreps if options.norms else hidden.count("0e")
+        self.embed = nn.Sequential(nn.Linear(n_invariants, width), nn.SiLU())
         self.stages = nn.ModuleList(
             nn.Sequential(
                 nn.Dropout(options.dropout),
@@ -162,8 +166,10 @@ class SE3Network(nn.Module):
     def averaged(self, hidden: Tensor, data: Data) -> Tensor:
         """From :meth:`features` to :meth:`representation`."""
         n_scalar = o3.Irreps(self.options.hidden).count("0e")
-        norms = self.invariants(hidden)[:, n_scalar:]
-        x: Tensor = self.embed(torch.cat([hidden[:, :n_scalar], norms], dim=1))
+        known = hidden[:, :n_scalar]
+        if self.options.norms:
+            known = torch.cat([known, self.invariants(hidden)[:, n_scalar:]], dim=1)
+        x: Tensor = self.embed(known)
         if len(self.stages):
             average = NeighborAverage(data.average_index, data.average_weight, len(data.types))
             for stage in self.stages:

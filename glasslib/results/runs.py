@@ -163,6 +163,7 @@ LEVERS: dict[str, tuple[str, ...]] = {
     "no-averages": ("--n-averages", "0"),
     "six-averages": ("--n-averages", "6"),
     "wide-averages": ("--averaging-cutoff", "4"),
+    "no-norms": ("--no-norms",),
     "no-displacement": ("--no-displacement",),
     "positions-alone": ("--no-energy", "--no-displacement"),
     "both-structures": ("--structure", "both", "--n-thermal-layers", "1"),

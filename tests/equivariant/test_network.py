@@ -79,6 +79,19 @@ def test_inputs_are_switchable_and_used(glass, energy, displacement):
     assert torch.equal(net(build_graph(shaken, graph)), before) != displacement
 
 
+@pytest.mark.parametrize("norms", [True, False])
+def test_norms_are_switchable_and_used(glass, norms):
+    net = network(torch.float64, replace(SMALL, norms=norms))
+    data = build_graph(glass, GRAPH, dtype=torch.float64)
+    assert_equivariant(net, data, tolerance=1e-10)
+    with torch.no_grad():
+        features = net.features(data)
+        longer = features.clone()
+        longer[:, 6:] *= 2  # all of l > 0
+        before, after = net.averaged(features, data), net.averaged(longer, data)
+    assert torch.equal(before, after) != norms
+
+
 def test_a_batch_is_its_graphs_side_by_side(glass):
     net = network(torch.float64)
     data = build_graph(glass, GRAPH, dtype=torch.float64)
